@@ -1,0 +1,32 @@
+"""The tables: what was said, what follows from it, and what waits. No behaviour: rows are written by `store` only."""
+
+from sync.models.actions import Action, Voice
+from sync.models.changes import Change
+from sync.models.consent import Consent, Subscription, WaitingEntries
+from sync.models.identity import Link, Mark, MarkGroup, SharedEmail
+from sync.models.intake import Installation, IntakeCount, Notice, QuarantinedMessage
+from sync.models.people import Contact, FormerSupporter, Supporter
+from sync.models.places import ActionPage, Campaign, Org
+
+__all__ = [
+    "Action",
+    "ActionPage",
+    "Campaign",
+    "Change",
+    "Consent",
+    "Contact",
+    "FormerSupporter",
+    "Installation",
+    "IntakeCount",
+    "Link",
+    "Mark",
+    "MarkGroup",
+    "Notice",
+    "Org",
+    "QuarantinedMessage",
+    "SharedEmail",
+    "Subscription",
+    "Supporter",
+    "Voice",
+    "WaitingEntries",
+]
