@@ -1,0 +1,1 @@
+"""Wires the project together: settings, addresses, logging. What the CRM does lives in `sync`."""
