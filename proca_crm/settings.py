@@ -1,5 +1,6 @@
 """Django's settings, read from the environment or from `.env`. README.md lists them."""
 
+import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -97,6 +98,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 # Serves from the apps themselves, so that nothing must be collected before the first start.
 WHITENOISE_USE_FINDERS = True
+warnings.filterwarnings("ignore", message="No directory at", module="whitenoise")
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -150,11 +152,7 @@ SUBSCRIPTION_POLICY = env.one_of("SUBSCRIPTION_POLICY", "opt_in", ("opt_in", "do
 
 # --- Destinations and the change feed ----------------------------------------------------------------
 
-PUSH_ALLOW_HOSTS = env.parsed(
-    "PUSH_ALLOW_HOSTS",
-    lambda text: hosts_and_networks([part.strip() for part in text.split(",")]),
-    default=(),
-)
+PUSH_ALLOW_HOSTS: tuple[str, ...] = env.parsed("PUSH_ALLOW_HOSTS", hosts_and_networks, default=())
 EXPORT_DIR: Path | None = env.parsed("EXPORT_DIR", Path, default=None)
 CHANGES_KEEP_DAYS = env.number("CHANGES_KEEP_DAYS", default=400, least=1)
 

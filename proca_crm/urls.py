@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 
 def healthz(_request: HttpRequest) -> HttpResponse:
     """The process lives. Touches nothing, so that a sick database does not get it restarted."""
-    return HttpResponse("ok\n", content_type="text/plain")
+    return _plain("ok")
 
 
 @never_cache
@@ -20,12 +20,14 @@ def readyz(_request: HttpRequest) -> HttpResponse:
         executor = MigrationExecutor(connection)
         behind = executor.migration_plan(executor.loader.graph.leaf_nodes())
     except DatabaseError:
-        return HttpResponse("the database does not answer\n", status=503, content_type="text/plain")
+        return _plain("the database does not answer", status=503)
     if behind:
-        return HttpResponse(
-            "migrations are missing: manage.py migrate\n", status=503, content_type="text/plain"
-        )
-    return HttpResponse("ok\n", content_type="text/plain")
+        return _plain("migrations are missing: manage.py migrate", status=503)
+    return _plain("ok")
+
+
+def _plain(text: str, status: int = 200) -> HttpResponse:
+    return HttpResponse(f"{text}\n", status=status, content_type="text/plain")
 
 
 urlpatterns = [

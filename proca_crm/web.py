@@ -2,14 +2,14 @@
 
 import ipaddress
 import re
-from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from django.views.debug import SafeExceptionReporterFilter
 
-HOSTNAME = re.compile(
-    r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?)*"
-)
+from proca_crm.environment import comma_separated
+
+LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?"
+HOSTNAME = re.compile(rf"(?=.{{1,253}}$){LABEL}(\.{LABEL})*")
 
 
 class Reticent(SafeExceptionReporterFilter):
@@ -49,12 +49,13 @@ def public_url(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def hosts_and_networks(places: Sequence[str]) -> tuple[str, ...]:
-    """Host names, addresses or networks such as 10.0.0.0/8."""
+def hosts_and_networks(text: str) -> tuple[str, ...]:
+    """Host names, addresses or networks such as 10.0.0.0/8, comma separated."""
+    places = comma_separated(text)
     for place in places:
         if not _is_network(place) and not HOSTNAME.fullmatch(place):
             raise ValueError("must be host names, addresses or networks, comma separated")
-    return tuple(places)
+    return places
 
 
 def _is_network(place: str) -> bool:
