@@ -1,4 +1,4 @@
-"""Fixtures for every test: servers, databases, the project as a program. How they work is said where they are."""
+"""Fixtures for every test: servers, databases, the project as a program."""
 
 import os
 import shutil
@@ -72,7 +72,7 @@ def broker(rabbitmq: RabbitMQ) -> Iterator[Broker]:
 
 @pytest.fixture
 def own_postgres() -> Iterator[Postgres]:
-    """A PostgreSQL for this test alone, to be stopped and started at will; `postgres` is its empty database."""
+    """A PostgreSQL for this test alone, to be stopped at will; `postgres` is its empty database."""
     yield from _own(Postgres)
 
 

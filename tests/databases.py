@@ -245,7 +245,8 @@ _SEQUENCES_BEHIND_ROWS = """
     BEGIN
         FOR s IN SELECT quote_ident(t.relname) AS tab, quote_ident(a.attname) AS col,
                         pg_get_serial_sequence(quote_ident(t.relname), a.attname) AS seq
-                   FROM pg_class t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+                   FROM pg_class t
+                   JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
                   WHERE t.relkind = 'r' AND t.relnamespace = 'public'::regnamespace
                     AND pg_get_serial_sequence(quote_ident(t.relname), a.attname) IS NOT NULL
         LOOP

@@ -380,11 +380,9 @@ collect_statistics_interval = 1000
         ]
         days = ["-days", "30"]
         self._call([*new, *days, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test authority"])
-        self._call(
-            [*new, *days, "-keyout", "server.key", "-out", "server.pem", "-subj", "/CN=localhost"]
-            + ["-CA", "ca.pem", "-CAkey", "ca.key", "-addext", "basicConstraints=critical,CA:FALSE"]
-            + ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-        )
+        signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-addext", "basicConstraints=critical,CA:FALSE"]
+        signed += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-subj", "/CN=localhost"]
+        self._call([*new, *days, "-keyout", "server.key", "-out", "server.pem", *signed])
         # Tests read it as another user than the one who made it.
         (self.home / "ca.pem").chmod(0o644)
 
