@@ -54,7 +54,7 @@ class Erasure:
         self.reaches = [Reach(mark.at, items.shared_emails(mark.at)) for mark in items.marks]
         for mark, reach in zip(items.marks, self.reaches, strict=True):
             reach.keys = reach.carried(mark.keys)
-        while any([self.grows(reach) for reach in self.reaches]):
+        while any(self.grows(reach) for reach in self.reaches):
             pass
 
     def grows(self, reach: Reach) -> bool:

@@ -121,9 +121,13 @@ def read(body: dict, reader: int | None) -> Message:
 def refuse_nul_in_keys(body: dict) -> None:
     """An identity is not repaired by guessing."""
     for contact in (body.get("contact"), as_dict(body.get("supporter")).get("contact")):
-        for name in ("email", "contactRef", "ref"):
-            if "\0" in str(as_dict(contact).get(name)):
-                raise UnreadableError("nul")
+        refuse_nul(as_dict(contact))
+
+
+def refuse_nul(contact: dict) -> None:
+    for name in ("email", "contactRef", "ref"):
+        if "\0" in str(contact.get(name)):
+            raise UnreadableError("nul")
 
 
 def as_dict(value) -> dict:
@@ -210,9 +214,11 @@ def opened_v1_contact(body: dict) -> dict:
     if is_empty(payload):
         return contact
     try:
-        return contact | as_dict(without_nul(json.loads(payload)))
+        opened = as_dict(json.loads(payload))
     except (TypeError, ValueError):
         raise UnreadableError("payload") from None
+    refuse_nul(opened)
+    return contact | without_nul(opened)
 
 
 def contact_parts(contact: dict) -> dict:
