@@ -175,7 +175,7 @@ def _migrate(template: Database) -> None:
 
 def _maintain(server: Postgres, statement: str, *names: str) -> None:
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+        connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
 
 def _emptier(database: Database) -> Callable[[], None]:

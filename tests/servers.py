@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 FOLDER = "PROCA_TEST_SERVERS"
+DURABLE = "PROCA_TEST_DURABLE"
 INSTALL = "apt-get install postgresql rabbitmq-server openssl"
 PATIENCE = 120.0
 
@@ -182,16 +183,16 @@ class Server:
 
 
 class Postgres(Server):
-    """A PostgreSQL cluster. `durable=False` (tests) trusts that the machine keeps its power:
+    """A PostgreSQL cluster. Unless `durable` (benchmarks) it trusts that the machine keeps its power:
     what is committed then survives the death of the server, not that of the machine."""
 
     name = "postgres"
     user = "postgres"
     quick_stop = signal.SIGINT
 
-    def __init__(self, folder: Path, durable: bool = False) -> None:
+    def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.durable = durable
+        self.durable = DURABLE in os.environ
 
     @property
     def port(self) -> int:
@@ -422,17 +423,21 @@ def new_folder() -> Path:
 
 
 @contextlib.contextmanager
-def folder_of_this_run() -> Iterator[Path]:
-    """The folder that `shared` uses, and a keeper that cleans up even if this process is killed."""
+def folder_of_this_run(**more: str) -> Iterator[Path]:
+    """The folder that `shared` uses, and a keeper that cleans up even if this process is killed.
+
+    `more` goes to the environment with it: `**{DURABLE: "yes"}`.
+    """
     folder = new_folder()
     keeper = subprocess.Popen(
         [sys.executable, __file__, "keep", str(folder)], stdin=subprocess.PIPE, start_new_session=True
     )
-    os.environ[FOLDER] = str(folder)
+    os.environ.update({FOLDER: str(folder)} | more)
     try:
         yield folder
     finally:
-        os.environ.pop(FOLDER, None)
+        for name in (FOLDER, *more):
+            os.environ.pop(name, None)
         keeper.communicate()
 
 
