@@ -1,6 +1,7 @@
 """Rule 8: one action, one row; and the fields of campaigns, pages and orgs."""
 
 from collections import defaultdict
+from typing import Any
 
 from .erasure import Erasure
 from .identity import Identity
@@ -13,9 +14,9 @@ KEPT_OF_DONATION = ("amount", "currency", "frequency_unit")
 
 def actions_of(items: Items, erasure: Erasure, identity: Identity) -> dict[int, dict]:
     """All actions by Proca's id; `supporter` is the Supporter itself, or None."""
-    by_id = defaultdict(list)
+    by_id: dict[int, list[Message]] = defaultdict(list)
     for message in items.messages:
-        if message.kind == "action":
+        if message.kind == "action" and message.action_id is not None:
             by_id[message.action_id].append(message)
     return {action_id: action_row(messages, erasure, identity) for action_id, messages in by_id.items()}
 
@@ -28,7 +29,7 @@ def action_row(messages: list[Message], erasure: Erasure, identity: Identity) ->
     return {
         "stage": larger_filled(message.stage for message in last),
         "testing": any(message.testing for message in last),
-        "created_at": max(message.created_at for message in last),
+        "created_at": max(filter(None, (message.created_at for message in last))),
         "custom_fields": {} if erased else custom_fields(messages),
         "donation": without_person(donation) if erased else donation,
         "dupe_rank": larger_filled(message.dupe_rank for message in last),
@@ -90,7 +91,7 @@ class Newest:
 
     def __init__(self, *fields: str):
         self.fields = fields
-        self.said = defaultdict(list)
+        self.said: dict[tuple, list] = defaultdict(list)
         self.ids: set = set()
 
     def say(self, message: Message, row_id: int | None, **values) -> None:
@@ -105,7 +106,7 @@ class Newest:
     def rows(self) -> dict:
         return {row_id: {f: self.value(row_id, f) for f in self.fields} for row_id in self.ids}
 
-    def value(self, row_id, name):
+    def value(self, row_id: int, name: str) -> Any:
         said = self.said[row_id, name]
         return max(said, key=lambda one: one[:2])[2] if said else None
 

@@ -19,7 +19,7 @@ def report_counts(report: Report, actions: dict, own_actions: dict) -> bool:
     if report.source != "proca":
         return report.org is not None
     if report.action_id in actions:
-        return actions[report.action_id]["org"] == report.org
+        return bool(actions[report.action_id]["org"] == report.org)
     if report.opt_in is True:
         return True
     return report.action_id is None and came_by_own_pages(report, own_actions)

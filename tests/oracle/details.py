@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from .actions import id_order, time_order
 from .items import Edit
@@ -18,7 +19,7 @@ class Statement:
     order_at: datetime | None
     by_edit: bool
     action_id: int | None
-    value: object
+    value: Any
     postcode: str | None
 
     @property
@@ -33,7 +34,7 @@ class Statement:
             id_order(self.action_id),
             larger_key(self.value),
             self.postcode is not None,
-            self.postcode or "",
+            larger_key(self.postcode),
         )
 
 
@@ -99,7 +100,7 @@ def shown_details(messages: list[Message], edits: list[Edit]) -> dict:
     said = statements_of(messages, edits)
     email = newest(said.get(("detail", "email"), []))
     chosen = {name: newest(said.get(("detail", name), [])) for name in DETAIL_FIELDS}
-    postcode = chosen["postcode"] and chosen["postcode"].value
+    postcode = None if chosen["postcode"] is None else chosen["postcode"].value
     shown = {
         name: one
         for name, one in chosen.items()
@@ -110,7 +111,9 @@ def shown_details(messages: list[Message], edits: list[Edit]) -> dict:
         "email": email and email.value,
         **{name: shown[name].value if name in shown else None for name in DETAIL_FIELDS},
         "extra": {
-            name: newest(statements).value for (sort, name), statements in said.items() if sort == "extra"
+            name: max(statements, key=lambda one: one.order).value
+            for (sort, name), statements in said.items()
+            if sort == "extra"
         },
         "details_given_at": iso(max(times, default=None)),
     }

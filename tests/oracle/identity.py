@@ -38,8 +38,8 @@ class Identity:
 
     def __init__(self, contacts: set, edits: list[Edit], links: list[Link], shared: set):
         self.contacts, self.shared = contacts, shared
-        self.neighbours = defaultdict(set)
-        self.holders = defaultdict(set)
+        self.neighbours: dict[tuple, set] = defaultdict(set)
+        self.holders: dict[str, set] = defaultdict(set)
         self.solos: set = set()
         for email, ref in contacts:
             self.read_contact(email, ref)
@@ -76,7 +76,7 @@ class Identity:
             if one and other:
                 self.join(one, other)
 
-    def node_of(self, contact):
+    def node_of(self, contact) -> tuple | None:
         """The node that speaks for a contact; None for a shared email's without a supporter."""
         email, ref = contact
         if ref is not None:
@@ -125,9 +125,9 @@ class Identity:
             for node in nodes:
                 by_node[node].emails.add(email)
         for contact in self.contacts:
-            node = self.node_of(contact)
-            if node:
-                by_node[node].contacts.add(contact)
+            speaker = self.node_of(contact)
+            if speaker:
+                by_node[speaker].contacts.add(contact)
         self.by_node = {node: one for node, one in by_node.items() if one.contacts}
         return list(dict.fromkeys(self.by_node.values()))
 

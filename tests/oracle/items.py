@@ -82,9 +82,17 @@ def key_of(key: dict) -> tuple | None:
     """`{"email": …}` or `{"contact_ref": …}` as a key with its sort."""
     if key.get("email") is not None:
         email = email_key(key["email"])
-        return email and ("email", email)
+        return ("email", email) if email else None
     ref = ref_key(key.get("contact_ref"))
-    return ref and ("ref", ref)
+    return ("ref", ref) if ref else None
+
+
+def moment_of(item: dict) -> datetime:
+    """What people and CRMs add always has its time."""
+    moment = time_of(item["at"])
+    if moment is None:
+        raise ValueError("an item without a time")
+    return moment
 
 
 def sorted_out(items) -> Items:
@@ -112,7 +120,7 @@ def sort_edit(item: dict, found: Items) -> None:
         found.edits.append(
             Edit(
                 key,
-                time_of(item["at"]),
+                moment_of(item),
                 values,
                 email_key(item["set"].get("email")),
                 None if is_empty(seen) else seen,
@@ -128,7 +136,7 @@ def sort_entry(item: dict, found: Items) -> None:
                 key,
                 item["org"],
                 item["consent"],
-                time_of(item["at"]),
+                moment_of(item),
                 email_key(item.get("email")),
                 item["source"],
                 item.get("destination") or "",
@@ -139,19 +147,19 @@ def sort_entry(item: dict, found: Items) -> None:
 
 def sort_mark(item: dict, found: Items) -> None:
     keys = frozenset(filter(None, map(key_of, item["keys"])))
-    found.marks.append(Mark(keys, time_of(item["at"])))
+    found.marks.append(Mark(keys, moment_of(item)))
 
 
 def sort_link(item: dict, found: Items) -> None:
     pair = frozenset((email_key(c[0]), ref_key(c[1])) for c in (item["a"], item["b"]))
     if len(pair) == 2:
-        found.links.append(Link(pair, time_of(item["at"]), item["kind"] == "undo"))
+        found.links.append(Link(pair, moment_of(item), item["kind"] == "undo"))
 
 
 def sort_sharing(item: dict, found: Items) -> None:
     email = email_key(item["email"])
     if email:
-        found.sharings.append(Sharing(email, time_of(item["at"]), item["shared"]))
+        found.sharings.append(Sharing(email, moment_of(item), item["shared"]))
 
 
 SORTERS = {

@@ -25,7 +25,7 @@ class Report:
     note: str = ""
     action_id: int | None = None
     opt_in: bool | None = None
-    origin: Message | HandEntry | None = None
+    origin: Message | HandEntry
 
 
 @dataclass
@@ -94,7 +94,9 @@ def reports_of(message: Message) -> list[Report]:
     return [report for report in given if report]
 
 
-def report_by(message: Message, kind: str, at: datetime) -> Report:
+def report_by(message: Message, kind: str, at: datetime | None) -> Report:
+    if at is None:
+        raise ValueError("an entry without a time: the message should have been unreadable")
     return Report(
         keys=message.keys,
         org=message.reader,
@@ -126,11 +128,11 @@ def status_report(message: Message) -> Report | None:
     return report_by(message, message.status, message.status_changed_at or status_fallback(message))
 
 
-def status_fallback(message: Message) -> datetime:
+def status_fallback(message: Message) -> datetime | None:
     if message.kind == "event":
         return message.timestamp
     if message.status in STOPS:
-        return max(filter(None, (message.given_at, message.created_at)))
+        return max(filter(None, (message.given_at, message.created_at)), default=None)
     return message.given_at or message.created_at
 
 

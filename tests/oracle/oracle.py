@@ -69,8 +69,8 @@ class World:
     ) -> list[dict]:
         """One for each reader that a message of an action, not testing, or an entry speaks of."""
         entries = self.ledger.entries(one)
-        orgs = {m.reader for m in messages if m.kind == "action" and not m.testing}
-        orgs |= {entry.org for entry in entries if entry.org is not None}
+        speaking = [m.reader for m in messages if m.kind == "action" and not m.testing]
+        orgs = {org for org in (*speaking, *(entry.org for entry in entries)) if org is not None}
         fallback = email if email_given_for_mail(email, messages, edits) else None
         heard = entries + self.ledger.memories(one)
         return [

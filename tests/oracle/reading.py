@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from .words import (
     UnreadableError,
@@ -79,7 +80,7 @@ class Message:
 
     @property
     def stage_rank(self) -> int:
-        return STAGES.get(self.stage, OTHER_STAGE)
+        return STAGES.get(self.stage or "", OTHER_STAGE)
 
     @property
     def delivered(self) -> bool:
@@ -205,12 +206,12 @@ def opened_contact(holder: dict) -> dict:
     return as_dict(holder.get("contact"))
 
 
-def opened_v1_contact(body: dict) -> dict:
+def opened_v1_contact(body: dict) -> Any:
     """Version 1 keeps the personal data in a JSON text inside the contact."""
     contact = as_dict(body.get("contact"))
     if not is_empty(contact.get("nonce")):
         raise UnreadableError("encrypted")
-    payload = contact.get("payload")
+    payload: Any = contact.get("payload")
     if is_empty(payload):
         return contact
     try:
@@ -319,6 +320,8 @@ def read_email_status(body: dict, reader: int | None) -> Message:
         **contact_parts(opened_contact(supporter)),
         **places(body),
     )
+    if message.status and not (message.status_changed_at or message.timestamp):
+        raise UnreadableError("shape")
     return fields_only(message) if reader is None or not message.keys else message
 
 

@@ -5,6 +5,7 @@ action or of the message all go where they belong. `ABSENT` leaves a key out.
 """
 
 import json
+from typing import Any
 
 ABSENT = object()
 """An override that removes the key."""
@@ -31,13 +32,13 @@ REF = "r" * 43
 OTHER_REF = "s" * 43
 
 
-def without_absent(value):
+def without_absent(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: without_absent(v) for k, v in value.items() if v is not ABSENT}
     return value
 
 
-def spread(body: dict, holders: list[tuple[tuple, dict]], contact: dict, overrides: dict) -> dict:
+def spread(body: dict, holders: list[tuple[tuple, dict]], contact: dict, overrides: dict) -> Any:
     """Put each override where it belongs; an unknown key is one of the contact's."""
     for name, value in overrides.items():
         place = body if name in MESSAGE_KEYS else contact
@@ -48,7 +49,7 @@ def spread(body: dict, holders: list[tuple[tuple, dict]], contact: dict, overrid
     return without_absent(body)
 
 
-def an_action(**overrides) -> dict:
+def an_action(**overrides) -> Any:
     """A delivered sign-up with consent, version 2; `createdAt` also dates the consent."""
     created = overrides.get("createdAt", MAY_1)
     action = {"actionType": "register", "customFields": {}, "createdAt": MAY_1, "testing": False}
@@ -84,7 +85,7 @@ def an_action(**overrides) -> dict:
     return spread(body, [(PRIVACY_KEYS, privacy), (ACTION_KEYS, action)], contact, overrides)
 
 
-def a_share(**overrides) -> dict:
+def a_share(**overrides) -> Any:
     """A step that hangs on an earlier sign-up and repeats its contact record."""
     return an_action(
         **{
@@ -99,7 +100,7 @@ def a_share(**overrides) -> dict:
     )
 
 
-def v1_action(**overrides) -> dict:
+def v1_action(**overrides) -> Any:
     """Version 1. Personal data beside the first name stand in the payload, a JSON text.
 
     `payload` may be given as a dict; `privacy=None` is a message without consent.
@@ -131,7 +132,7 @@ def v1_action(**overrides) -> dict:
     return spread(body, [(PRIVACY_KEYS, privacy), (ACTION_KEYS, action)], contact, overrides)
 
 
-def an_event(**overrides) -> dict:
+def an_event(**overrides) -> Any:
     """An `email_status` event that names no action; `emailStatus` says which."""
     changed = overrides.get("timestamp", MAY_2)
     contact = {"contactRef": REF, "email": "ann@example.org"}
@@ -154,7 +155,7 @@ def an_event(**overrides) -> dict:
     return spread(body, [(PRIVACY_KEYS, privacy), (ACTION_KEYS, action)], contact, overrides)
 
 
-def campaign_updated(**overrides) -> dict:
+def campaign_updated(**overrides) -> Any:
     """The campaign's owner hears of it; overrides of the campaign by its own keys."""
     campaign = {
         "id": 3,
@@ -178,7 +179,7 @@ def campaign_updated(**overrides) -> dict:
     return without_absent(body)
 
 
-def system_message(**overrides) -> dict:
+def system_message(**overrides) -> Any:
     """It looks like an action, but the contact is a campaigner."""
     return an_action(
         **{

@@ -3,7 +3,9 @@
 import json
 import re
 import unicodedata
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import idna
 
@@ -28,12 +30,12 @@ class UnreadableError(ValueError):
     """The message would be in quarantine, so it counts as not received."""
 
 
-def canonical(value) -> str:
+def canonical(value: Any) -> str:
     """Canonical JSON: keys sorted, no blanks, nothing escaped without need."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
-def larger_key(value):
+def larger_key(value: Any) -> tuple[int, str]:
     """Sort key for "the larger": texts as texts, all else as canonical JSON, by code points.
 
     A text against something else is compared as JSON, where it begins with a quotation mark
@@ -42,25 +44,25 @@ def larger_key(value):
     return (0, value) if isinstance(value, str) else (1, canonical(value))
 
 
-def is_empty(value) -> bool:
+def is_empty(value: Any) -> bool:
     """Null, blank text, [] and {}; false and 0 are values."""
     if isinstance(value, str):
         return not value.strip()
     return value is None or (isinstance(value, (list, dict)) and not value)
 
 
-def first_filled(values):
+def first_filled(values: Iterable[Any]) -> Any:
     """The first value that is not empty, else None."""
     return next((value for value in values if not is_empty(value)), None)
 
 
-def larger_filled(values):
+def larger_filled(values: Iterable[Any]) -> Any:
     """Non-empty beats empty, then the larger; None when there is nothing."""
     filled = [value for value in values if not is_empty(value)]
     return max(filled, key=larger_key) if filled else None
 
 
-def without_nul(value):
+def without_nul(value: Any) -> Any:
     """U+0000 dropped from all texts and keys."""
     if isinstance(value, str):
         return value.replace("\0", "")
@@ -83,11 +85,11 @@ def ascii_label(label: str) -> str:
         return label
 
 
-def email_key(text) -> str | None:
+def email_key(written: Any) -> str | None:
     """The key, which is also the value shown; None when the text is no key."""
-    if not isinstance(text, str):
+    if not isinstance(written, str):
         return None
-    text = unicodedata.normalize("NFC", without_format_characters(text)).strip().lower()
+    text = unicodedata.normalize("NFC", without_format_characters(written)).strip().lower()
     local, at, domain = text.partition("@")
     if text in NO_KEY_WORDS or not (local and at and domain) or "@" in domain:
         return None
@@ -96,17 +98,17 @@ def email_key(text) -> str | None:
     return local + "@" + ".".join(ascii_label(label) for label in domain.split("."))
 
 
-def ref_key(text) -> str | None:
+def ref_key(written: Any) -> str | None:
     """The contactRef as a key: case kept; None when the text is no key."""
-    if not isinstance(text, str):
+    if not isinstance(written, str):
         return None
-    text = without_format_characters(text).strip()
+    text = without_format_characters(written).strip()
     if text.lower() in NO_KEY_WORDS or any(char.isspace() for char in text):
         return None
     return text
 
 
-def time_of(text) -> datetime | None:
+def time_of(text: Any) -> datetime | None:
     """A time in UTC, cut to microseconds; no zone means UTC."""
     if is_empty(text):
         return None
@@ -136,4 +138,4 @@ def offset_of(zone: str | None) -> timedelta:
 
 def iso(moment: datetime | None) -> str | None:
     """As the state shows times: UTC, always with microseconds."""
-    return moment and moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
