@@ -47,6 +47,8 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_MB * 1024 * 1024
 SECURE_REFERRER_POLICY = "same-origin"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "proca_crm.web.Reticent"
 
+# The suite is pytest's; manage.py test hands over to it.
+TEST_RUNNER = "tests.runner.Pytest"
 ROOT_URLCONF = "proca_crm.urls"
 WSGI_APPLICATION = "proca_crm.wsgi.application"
 LOGIN_URL = "admin:login"

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.databases import ROOT
+from tests.project import run_manage
 
 
 @pytest.fixture
@@ -233,3 +234,10 @@ def _clone(folder: Path) -> Path:
             shutil.copy(ROOT / name, clone / name)
     (clone / ".venv").symlink_to(ROOT / ".venv")
     return clone
+
+
+def test_manage_py_test_hands_over_to_pytest():
+    done = run_manage("test", "tests.proca_crm.test_settings", "-k", "healthz")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout

@@ -52,11 +52,16 @@ def test_a_room_imports_only_what_stands_below_it():
 def test_a_wrong_arrow_is_found(tmp_path, room, line, contract):
     house = _copy_of_the_house(tmp_path)
     bad = house / "sync" / room
-    bad.parent.mkdir(exist_ok=True)
-    for package in (bad.parent, house / "sync" / "store"):
-        (package / "__init__.py").touch()
-    (house / "sync/store/rows.py").touch()
-    (house / "sync/store/arrivals.py").touch()
+    targets = (
+        "store/__init__.py",
+        "store/rows.py",
+        "store/arrivals.py",
+        "rules/__init__.py",
+        "rules/facts.py",
+    )
+    for path in (bad, bad.parent / "__init__.py", *(house / "sync" / target for target in targets)):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
     bad.write_text(f'"""Bad."""\n{line}\n')
 
     done = _lint_imports(house, "--contract", contract)
