@@ -221,6 +221,14 @@ def test_a_bounce_without_an_email_hits_every_address_until_a_clearing():
     assert status(*said, sign_up(actionId=2, createdAt=MAY_3)) == "subscribed"
 
 
+def test_of_two_address_stops_the_later_one_shows():
+    """A stop of the address and one of the person are both in force: the newest word shows."""
+    general = event("blocked", at=MAY_2, email=None)
+
+    assert status(sign_up(), general, event("bounce", at=MAY_3)) == "bounced"
+    assert status(sign_up(), general, event("bounce", at=MAY_1)) == "blocked"
+
+
 def test_a_clearing_without_an_email_lifts_nothing_of_an_address():
     """“a clearing without an email lifts nothing else”."""
     again = sign_up(actionId=2, createdAt=MAY_3, email=None)

@@ -73,11 +73,22 @@ def test_a_merge_by_hand_in_force_passes_the_mark_on_and_an_undone_one_does_not(
 
 def test_keys_that_a_mark_has_reached_stay_one_group():
     """“Keys that a mark has reached stay one group (hashes): a later mark on one reaches all”."""
-    first = [sign_up(1, ANN, "ref-a", at=MAY_1), mark(ANN, "ref-a", at=MAY_2)]
+    first = mark(ANN, "ref-a", at=MAY_2)
     again = sign_up(2, None, "ref-a", at=MAY_3)
 
-    assert people(*first, again, mark(ANN, at=MAY_4)) == []
-    assert person(*first, again, mark("ref-x", at=MAY_4))["actions"] == [2]
+    assert people(first, again, mark(ANN, at=MAY_4)) == []
+    assert person(first, again, mark("ref-x", at=MAY_4))["actions"] == [2]
+    assert person(again, mark(ANN, at=MAY_4))["actions"] == [2]
+
+
+def test_a_group_outlives_the_undo_of_the_merge_that_made_it():
+    """“Keys that a mark has reached stay one group”."""
+    pair = ((ANN, None), (BOB, None))
+    said = [sign_up(1, ANN, None), sign_up(2, BOB, None), merge(*pair, at=MAY_1)]
+    undone = [undo(*pair, at=MAY_3), sign_up(3, BOB, None, at=MAY_4)]
+
+    assert people(*said, *undone, mark(ANN, at=MAY_2), mark(ANN, at=MAY_5)) == []
+    assert person(*said, *undone, mark(ANN, at=MAY_5))["actions"] == [2, 3]
 
 
 def test_what_a_mark_removes_links_nobody():
