@@ -78,7 +78,7 @@ class Backoff:
 
     def next(self) -> float:
         """Return seconds, somewhere in the upper half, so that many clients do not come back together."""
-        longest = min(BACKOFF_SECONDS[0] * 2**self.attempts, BACKOFF_SECONDS[1])
+        longest: float = min(BACKOFF_SECONDS[0] * 2**self.attempts, BACKOFF_SECONDS[1])
         self.attempts = min(self.attempts + 1, 10)
         return longest * random.uniform(0.5, 1)  # noqa: S311 - not a secret
 

@@ -126,7 +126,7 @@ def _messages(stream: BinaryIO) -> Iterator[bytes]:
     first = next(lines, None)
     if first is None:
         return
-    if first.startswith(b"["):
+    if first.lstrip(_BLANK).startswith(b"["):
         yield from _array(first, stream)
         return
     if _is_json(first):
@@ -143,11 +143,10 @@ def _messages(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
-    """Return lines without their ends, and no blank ones."""
-    lines = iter(stream.readline, b"")
-    for number, line in enumerate(lines):
-        text = line.removeprefix(_BOM) if number == 0 else line
-        if text := text.strip(_BLANK):
+    """Return lines without their ends, and no blank ones; the first begins with what it says."""
+    first = stream.readline().removeprefix(_BOM).lstrip(_BLANK)
+    for line in chain([first], iter(stream.readline, b"")):
+        if not line.isspace() and (text := line.rstrip(b"\r\n")):
             yield text
 
 
@@ -178,7 +177,7 @@ class FileSource:
     depth: int | None = None
 
     def __init__(self, files: Sequence[File], batch_size: int, batch_wait: float) -> None:
-        self.troubles: list[str] = []
+        self._troubles: list[str] = []
         self._files = files
         self._size = batch_size
         self._wait = batch_wait
@@ -187,6 +186,11 @@ class FileSource:
         self._closing = False
         self._task: Task[None] = Task(self._read)
         threading.Thread(target=self._task.run, name="files", daemon=True).start()
+
+    @property
+    def troubles(self) -> Sequence[str]:
+        """Which files could not be read to their end."""
+        return self._troubles
 
     @property
     def finished(self) -> bool:
@@ -247,7 +251,7 @@ class FileSource:
                     with self._changed:
                         self._changed.notify_all()
         except Unreadable as reason:
-            self.troubles.append(f"{file.path}: {reason}; what was read of it was taken")
+            self._troubles.append(f"{file.path}: {reason}; what was read of it was taken")
 
     def _room(self) -> bool:
         """Wait until there is room; false when nobody wants more."""

@@ -67,8 +67,10 @@ class Source(Protocol):
     patience: float
     #: Messages that wait behind those already received; null where nobody knows.
     depth: int | None
-    #: Lines for the operator about what could not be read at all.
-    troubles: Sequence[str]
+
+    @property
+    def troubles(self) -> Sequence[str]:
+        """Lines for the operator about what could not be read at all."""
 
     @property
     def finished(self) -> bool:

@@ -50,8 +50,6 @@ def _opened(raw: Raw, keys: KeyStore, now: Instant) -> Opened:
         if isinstance(message, Unreadable):
             return _unreadable(raw, message)
         said = facts.of_message(message, raw.reader)
-        if isinstance(said, Unreadable):
-            return _unreadable(raw, said)
         return Arrival(facts=said, source=raw.queue, quarantine_id=raw.quarantine_id)
     except Exception as error:  # noqa: BLE001 - one of the two places that catch everything
         return _failed(raw, error)

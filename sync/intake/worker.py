@@ -67,7 +67,8 @@ class Totals:
 
     def numbers(self) -> Numbers:
         """Return the counts in the order of the summary."""
-        return {"received": self.received} | {str(verdict): self.verdicts[verdict] for verdict in Verdict}
+        counted: Numbers = {str(verdict): self.verdicts[verdict] for verdict in Verdict}
+        return {"received": self.received, **counted}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

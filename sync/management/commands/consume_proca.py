@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -187,7 +187,7 @@ def _queue_sources(options: dict[str, Any]) -> Callable[[int | None], Source]:
     return lambda limit: RabbitSource(reading(limit=limit))
 
 
-def _origins(queues: list[str]) -> tuple[Origin, ...]:
+def _origins(queues: Sequence[str]) -> tuple[Origin, ...]:
     if not queues:
         raise _usage("PROCA_QUEUE is not set, and there is no --queue: cus.N.deliver")
     if settings.PROCA_ORG is None and not all(map(names_its_reader, queues)):
