@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sync.rules.identity import Pair
-from sync.rules.newest import News, fuller, is_empty
+from sync.rules.newest import News, canonical, fuller, is_empty
 from sync.terms import Instant, Stage
 
 _STAGES: Final[dict[str, int]] = {stage: number for number, stage in enumerate(Stage)}
@@ -113,7 +113,9 @@ class Told:
             self.testing, self.with_consent, self.opt_in = other.testing, other.with_consent, other.opt_in
             self.pair = other.pair
             return
+        created_at = max(self.fields["created_at"], other.fields["created_at"])
         self.fields = {name: fuller(self.fields.get(name), other.fields.get(name)) for name in FIELDS}
+        self.fields["created_at"] = created_at
         self.testing |= other.testing
         self.with_consent &= other.with_consent
         self.opt_in = _false_wins(self.opt_in, other.opt_in)
@@ -133,8 +135,13 @@ class Told:
             self.voices[pair] = min(at, self.voices.get(pair, at))
 
 
-def _most_keys(pair: Pair | None) -> tuple[int, Pair]:
-    return (0, ("", "")) if pair is None else (bool(pair[0]) + bool(pair[1]), pair)
+def larger_pair(pair: Pair) -> str:
+    """Return the sort key of a contact: its canonical JSON, where no key is null."""
+    return canonical([pair[0] or None, pair[1] or None])
+
+
+def _most_keys(pair: Pair | None) -> tuple[int, str]:
+    return (0, "") if pair is None else (bool(pair[0]) + bool(pair[1]), larger_pair(pair))
 
 
 def _false_wins(one: bool | None, other: bool | None) -> bool | None:

@@ -1,0 +1,217 @@
+"""Entries become a status: complaint, will and address are folded apart, and the strictest shows (rule 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from sync.rules.contacts import Atom
+from sync.terms import ADDRESS_STOPS, ConsentKind, Instant, Policy, Source, Status
+
+_KIND_ORDER: Final[dict[str, int]] = {kind: number for number, kind in enumerate(ConsentKind)}
+_SOURCE_ORDER: Final[dict[str, int]] = {source: number for number, source in enumerate(Source)}
+
+
+class ShownKey(NamedTuple):
+    """What makes two entries of one supporter the same; no org is 0, no email an empty text."""
+
+    org: int
+    kind: str
+    at: Instant
+    email: str
+
+
+@dataclass(slots=True)
+class Entry:
+    """An entry of a supporter's ledger. `foreign`: it names an address that is not the supporter's, and shows none."""
+
+    key: ShownKey
+    atoms: frozenset[Atom]
+    foreign: bool = False
+    counts: bool | None = None
+
+    @property
+    def order(self) -> tuple[Instant, int, str, bool]:
+        org, kind, at, email = self.key
+        return (at, _KIND_ORDER[kind], email, org != 0)
+
+    @property
+    def source(self) -> str:
+        return min((atom.source for atom in self.atoms), key=_SOURCE_ORDER.__getitem__)
+
+    @property
+    def action_id(self) -> int | None:
+        return min((atom.action_id for atom in self.atoms if atom.action_id), default=None)
+
+    @property
+    def destination(self) -> str | None:
+        return min((atom.destination for atom in self.atoms if atom.destination), default=None)
+
+    @property
+    def note(self) -> str | None:
+        return min((atom.note for atom in self.atoms if atom.note), default=None)
+
+
+#: An action as far as consent looks at it: when it was created, who owns its page, and who read it.
+@dataclass(frozen=True, slots=True)
+class ActionView:
+    created_at: Instant
+    org: int | None
+    readers: frozenset[int]
+
+
+def counts(entry: Entry, owner: Callable[[int], tuple[bool, int | None]], own_actions: Sequence[ActionView]) -> bool:
+    """Tell whether a `double_opt_in` is consent of its own, also after a stop, or only confirms.
+
+    `owner` tells of an action id whether the action is known, and who owns its page; `own_actions` are the person's
+    delivered actions that are not testing. One click in a partner's mail reaches every organisation of a split
+    campaign, also those that were told no: that is why.
+    """
+    return any(_atom_counts(atom, entry.key, owner, own_actions) for atom in entry.atoms)
+
+
+def _atom_counts(
+    atom: Atom,
+    key: ShownKey,
+    owner: Callable[[int], tuple[bool, int | None]],
+    own_actions: Sequence[ActionView],
+) -> bool:
+    if atom.source != Source.PROCA:
+        return key.org != 0
+    if atom.action_id:
+        known, org = owner(atom.action_id)
+        return org == key.org if known else atom.opt_in is True
+    if atom.opt_in is True:
+        return True
+    seen = [view for view in own_actions if key.org in view.readers and view.created_at <= key.at]
+    return bool(seen) and all(view.org == key.org for view in seen)
+
+
+@dataclass(slots=True)
+class Subscribed:
+    """The outcome of a fold: the status that holds, since when and by whom, and the one address that may be mailed."""
+
+    status: str = Status.NONE
+    email: str | None = None
+    status_changed_at: Instant | None = None
+    source: str | None = None
+
+
+@dataclass(slots=True)
+class _Fold:
+    """The three things, folded apart, as seen from one address."""
+
+    policy: str
+    email: str | None = None
+    complaint: bool = False
+    will: str = Status.NONE
+    #: The stop of the mailed address itself, and the one that hits every address; each with its place in the order.
+    stopped: tuple[int, str] | None = None
+    stopped_everywhere: tuple[int, str] | None = None
+    place: int = 0
+    gave_consent: list[tuple[Instant, str]] = field(default_factory=list)
+
+    def take(self, entry: Entry) -> None:
+        """Fold one entry; entries come in order."""
+        self.place += 1
+        kind = entry.key.kind
+        if kind == ConsentKind.SPAM:
+            self.complaint = True
+        elif kind == ConsentKind.UNSUB:
+            self.will = Status.UNSUBSCRIBED
+        elif kind in ADDRESS_STOPS:
+            self._stop(entry)
+        elif kind == ConsentKind.OPT_IN:
+            self._opt_in(entry)
+        elif kind == ConsentKind.DOUBLE_OPT_IN:
+            self._double_opt_in(entry)
+
+    def _stop(self, entry: Entry) -> None:
+        what = Status.BOUNCED if entry.key.kind == ConsentKind.BOUNCE else Status.BLOCKED
+        if entry.foreign:
+            return
+        if not entry.key.email:
+            self.stopped_everywhere = (self.place, what)
+        elif entry.key.email == self.email:
+            self.stopped = (self.place, what)
+
+    def _opt_in(self, entry: Entry) -> None:
+        if entry.key.org == 0:
+            return
+        if self.policy == Policy.OPT_IN:
+            self.will = Status.SUBSCRIBED
+            self._clear(entry)
+            self._consent(entry)
+        elif self.will != Status.SUBSCRIBED:
+            self.will = Status.PENDING
+
+    def _double_opt_in(self, entry: Entry) -> None:
+        if entry.counts:
+            self.complaint = False
+            self.will = Status.SUBSCRIBED
+            self._clear(entry)
+            self._consent(entry)
+        elif self.will == Status.PENDING:
+            self.will = Status.SUBSCRIBED
+            self._consent(entry)
+
+    def _clear(self, entry: Entry) -> None:
+        if entry.foreign:
+            return
+        if not entry.key.email:
+            self.stopped_everywhere = None
+        elif entry.key.email == self.email:
+            self.stopped = self.stopped_everywhere = None
+
+    def _consent(self, entry: Entry) -> None:
+        if entry.key.email:
+            self.gave_consent.append((entry.key.at, entry.key.email))
+
+    @property
+    def status(self) -> str:
+        if self.complaint:
+            return Status.COMPLAINED
+        if self.will == Status.UNSUBSCRIBED:
+            return Status.UNSUBSCRIBED
+        stops = [stop for stop in (self.stopped, self.stopped_everywhere) if stop]
+        return max(stops)[1] if stops else self.will
+
+
+def subscribed(entries: Iterable[Entry], policy: str, given_email: str | None, spam_at: Instant | None) -> Subscribed:
+    """Fold the entries that speak of one supporter and organisation.
+
+    `given_email` is the supporter's email where an edit or a delivered action gave it; it is mailed while no entry says
+    otherwise. `spam_at` is a complaint that an erasure remembers: it counts like an entry, and is none.
+    """
+    ordered: list[tuple[tuple[Instant, int, str, bool], Entry, bool]] = [
+        (entry.order, entry, False) for entry in entries
+    ]
+    if spam_at is not None:
+        remembered = Entry(ShownKey(0, ConsentKind.SPAM, spam_at, ""), frozenset())
+        ordered.append((remembered.order, remembered, True))
+    ordered.sort(key=lambda line: (line[0], line[2]))
+    email = _mailed(ordered, policy) or given_email
+    return _follow(ordered, policy, email)
+
+
+def _mailed(ordered: Sequence[tuple[object, Entry, bool]], policy: str) -> str | None:
+    """The email of the newest entry that names one and gave consent; which entries did does not depend on an address."""
+    fold = _Fold(policy)
+    for _, entry, _ in ordered:
+        fold.take(entry)
+    return max(fold.gave_consent)[1] if fold.gave_consent else None
+
+
+def _follow(ordered: Sequence[tuple[object, Entry, bool]], policy: str, email: str | None) -> Subscribed:
+    fold = _Fold(policy, email)
+    outcome = Subscribed(email=email)
+    for _, entry, remembered in ordered:
+        fold.take(entry)
+        status = fold.status
+        if status != outcome.status:
+            outcome.status, outcome.status_changed_at = status, entry.key.at
+            outcome.source = None if remembered else entry.source
+    if outcome.status == Status.NONE:
+        outcome.status_changed_at = outcome.source = None
+    return outcome
