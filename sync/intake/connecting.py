@@ -99,7 +99,7 @@ def parameters(reading: Reading) -> pika.ConnectionParameters:
         virtual_host=broker.vhost,
         credentials=pika.PlainCredentials(broker.username, broker.password),
         ssl_options=tls,
-        heartbeat=reading.heartbeat,
+        heartbeat=lambda _connection, proposed: min(proposed or reading.heartbeat, reading.heartbeat),
         socket_timeout=_SECONDS_TO_CONNECT,
         stack_timeout=_SECONDS_TO_LOG_IN,
         client_properties={"connection_name": "proca-crm"},

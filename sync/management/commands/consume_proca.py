@@ -25,7 +25,7 @@ from sync.intake.rabbitmq import RabbitSource
 from sync.intake.sources import NotKept, Origin, Source, SourceFailed, names_its_reader, origin_of
 from sync.intake.worker import Order, Worker
 from sync.management.progress import progress
-from sync.processes import Failed, Numbers, Stop, Workers
+from sync.processes import Aside, Failed, Numbers, Stop, Workers
 from sync.terms import Verdict
 
 log = structlog.get_logger(__name__)
@@ -97,10 +97,10 @@ class Command(BaseCommand):
         if options["dry_run"] and options["limit"] is None:
             options["limit"] = _DRY_RUN_LIMIT
         run = _Run(options)
-        _refuse_unready_database()
         started = time.monotonic()
         try:
             with Stop().on_signals() as stop, progress(options["progress"]) as show:
+                _refuse_unready_database(stop)
                 numbers = run.all(stop, show)
         except (SourceFailed, NotKept, Failed) as failure:
             raise CommandError(str(failure)) from None
@@ -208,16 +208,25 @@ def _refuse_contradictions(options: dict[str, Any]) -> None:
         raise _usage("--workers: SQLite takes one process that writes; use PostgreSQL")
 
 
-def _refuse_unready_database() -> None:
+def _refuse_unready_database(stop: Stop) -> None:
     """Refuse tables that are not there. A database that is away now is waited for as ever."""
+    aside = Aside("start")
+    task = aside.start(_is_migrated)
+    while not (task.over.wait(0.1) or stop.asked):
+        pass
+    aside.close(1)
+    if task.over.is_set() and not task.result():
+        raise CommandError("the database is not up to date: run manage.py migrate first")
+
+
+def _is_migrated() -> bool:
     try:
         executor = MigrationExecutor(connection)
-        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-            raise CommandError("the database is not up to date: run manage.py migrate first")
+        return not executor.migration_plan(executor.loader.graph.leaf_nodes())
     except (DatabaseError, InterfaceError):
         log.warning("database_not_checked")
+        return True
     finally:
-        # Nothing of it may be shared with the processes that are forked now.
         connections.close_all()
 
 

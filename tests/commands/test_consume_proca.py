@@ -1,0 +1,348 @@
+"""`consume_proca` as a person runs it."""
+
+import gzip
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.intake.messages import an_action
+from tests.servers import wait_until
+
+COUNTS = ("received", "stored", "updated", "duplicates", "events", "quarantined", "rejected", "seconds")
+
+
+def summary_of(output):
+    return json.loads(output.splitlines()[-1])
+
+
+def actions(count, start=1):
+    return [an_action(actionId=number) for number in range(start, start + count)]
+
+
+def stored(project):
+    return project.value("SELECT count(*) FROM sync_action")
+
+
+# --- The queue ---------------------------------------------------------------------------------------
+
+
+def test_draining_a_queue_with_all_sorts(project, broker):
+    broker.declare()
+    broker.publish(*actions(5), *actions(2), b"{not json", b"")
+
+    done = project.manage("consume_proca", "--drain", env=broker.env())
+
+    assert done.returncode == 0, done.stderr
+    summary = summary_of(done.stdout)
+    assert tuple(summary) == COUNTS
+    assert summary.pop("seconds") < 30
+    assert summary == {
+        "received": 9,
+        "stored": 5,
+        "updated": 0,
+        "duplicates": 2,
+        "events": 0,
+        "quarantined": 2,
+        "rejected": 0,
+    }
+    assert broker.depth() == 0
+    assert stored(project) == 5
+
+
+def test_a_second_run_has_nothing_to_do(project, broker):
+    broker.declare()
+    broker.publish(*actions(3))
+    project.manage("consume_proca", "--drain", env=broker.env())
+
+    done = project.manage("consume_proca", "--drain", env=broker.env())
+
+    assert summary_of(done.stdout)["received"] == 0
+
+
+def test_over_tls(project, broker):
+    broker.declare()
+    broker.publish(*actions(1))
+
+    done = project.manage("consume_proca", "--drain", env=broker.env(tls=True))
+
+    assert summary_of(done.stdout)["stored"] == 1
+
+
+def test_a_limit_takes_no_more(project, broker):
+    broker.declare()
+    broker.publish(*actions(20))
+
+    done = project.manage("consume_proca", "--limit", "7", "--batch-size", "5", env=broker.env())
+
+    assert summary_of(done.stdout)["stored"] == 7
+    wait_until(lambda: broker.depth() == 13, "the rest", 5)
+
+
+def test_a_dry_run_changes_nothing_anywhere(project, broker):
+    broker.declare()
+    broker.publish(*actions(20), b"{not json")
+
+    done = project.manage("consume_proca", "--dry-run", "--drain", env=broker.env())
+
+    summary = summary_of(done.stdout)
+    assert (summary["stored"], summary["quarantined"]) == (20, 1)
+    assert broker.depth() == 21
+    assert stored(project) == 0
+    assert project.value("SELECT count(*) FROM sync_quarantinedmessage") == 0
+
+
+def test_a_dry_run_stops_by_itself(project, broker):
+    broker.declare()
+    broker.publish(*actions(1_200))
+
+    done = project.manage("consume_proca", "--dry-run", "--batch-size", "300", env=broker.env())
+
+    assert summary_of(done.stdout)["received"] == 1_000
+    wait_until(lambda: broker.depth() == 1_200, "all of them back", 5)
+
+
+def test_what_is_dumped_can_be_read_again(project, broker, tmp_path):
+    broker.declare()
+    broker.publish(*actions(5), b"{not json")
+    project.manage("consume_proca", "--drain", "--dump", str(tmp_path / "dump"), env=broker.env())
+
+    done = project.manage("consume_proca", "--file", str(tmp_path / "dump"))
+
+    assert done.returncode == 0, done.stderr
+    summary = summary_of(done.stdout)
+    assert (summary["duplicates"], summary["quarantined"]) == (5, 1)
+    assert len(list((tmp_path / "dump" / "cus.7.deliver").iterdir())) == 6
+    # The reader came with the folder's name: the poison is the same row.
+    assert project.query("SELECT reader FROM sync_quarantinedmessage") == [(7,)]
+
+
+def test_several_queues_each_with_its_reader(project, broker):
+    broker.declare("cus.7.deliver")
+    broker.declare("cus.8.deliver")
+    broker.publish(b"{a", queue="cus.7.deliver")
+    broker.publish(b"{b", queue="cus.8.deliver")
+
+    done = project.manage(
+        "consume_proca", "--queue", "cus.7.deliver", "--queue", "cus.8.deliver", "--drain", env=broker.env()
+    )
+
+    assert summary_of(done.stdout)["quarantined"] == 2
+    assert project.query("SELECT reader FROM sync_quarantinedmessage ORDER BY reader") == [(7,), (8,)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_idle_it_ends_at_once_with_its_summary(project, broker, number):
+    broker.declare()
+    broker.publish(*actions(3))
+    running = project.start("consume_proca", env=broker.env())
+    wait_until(lambda: stored(project) == 3, "the messages", 30)
+    begun = time.monotonic()
+
+    running.send_signal(number)
+    out, _ = running.communicate(timeout=10)
+
+    assert time.monotonic() - begun < 5
+    assert running.returncode == 0
+    assert summary_of(out)["stored"] == 3
+    assert broker.depth() == 0
+
+
+def test_waiting_for_the_broker_it_ends_at_once(project, broker):
+    running = project.start("consume_proca", env=broker.env(port=1))
+    time.sleep(3)
+    assert running.poll() is None
+    begun = time.monotonic()
+
+    running.terminate()
+    out, err = running.communicate(timeout=10)
+
+    assert time.monotonic() - begun < 5
+    assert running.returncode == 0
+    assert summary_of(out)["received"] == 0
+    assert "queue_lost" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_waiting_for_the_database_it_ends_at_once(project, broker):
+    broker.declare()
+    broker.publish(*actions(3))
+    running = project.start(
+        "consume_proca", env={**broker.env(), "DATABASE_URL": "postgres://a:b@127.0.0.1:1/x"}
+    )
+    wait_until(lambda: broker.depth() == 0, "the messages taken", 30)
+    time.sleep(1)
+    begun = time.monotonic()
+
+    running.terminate()
+    out, err = running.communicate(timeout=10)
+
+    assert time.monotonic() - begun < 5
+    assert running.returncode == 0
+    assert summary_of(out)["received"] == 0
+    assert "Traceback" not in err
+    wait_until(lambda: broker.depth() == 3, "the messages back", 5)
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_two_workers_share_the_queue(project, broker):
+    broker.declare()
+    broker.publish(*actions(2_000))
+
+    done = project.manage(
+        "consume_proca", "--workers", "2", "--drain", "--batch-size", "100", env=broker.env(), timeout=100
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert summary_of(done.stdout)["stored"] == 2_000
+    assert len(done.stdout.splitlines()) == 1
+    assert stored(project) == 2_000
+    assert "another_consumer" not in done.stderr
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.fault
+def test_a_killed_worker_costs_no_message(project, broker):
+    broker.declare()
+    running = project.start("consume_proca", "--workers", "2", env=broker.env())
+    wait_until(lambda: broker.consumers() == 2, "two consumers", 30)
+    children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+
+    broker.publish(*actions(3_000))
+    os.kill(int(children[0]), signal.SIGKILL)
+    wait_until(lambda: stored(project) == 3_000, "all messages", 60)
+    wait_until(lambda: broker.consumers() == 2, "two consumers again", 30)
+    running.terminate()
+    _, err = running.communicate(timeout=20)
+
+    assert running.returncode == 0
+    assert "worker_died" in err
+    assert broker.depth() == 0
+
+
+# --- What cannot work --------------------------------------------------------------------------------
+
+
+def one_line(done, *, code):
+    assert done.returncode == code, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
+
+
+def test_a_wrong_password_is_one_line(project, broker):
+    broker.declare()
+
+    done = project.manage("consume_proca", env=broker.env(password="secretsecret"))
+
+    assert "password" in one_line(done, code=1)
+    assert "secretsecret" not in done.stderr + done.stdout
+
+
+def test_an_untrusted_certificate_is_one_line(project, broker):
+    broker.declare()
+    env = broker.env(tls=True) | {"PROCA_CA_FILE": ""}
+
+    assert "certificate" in one_line(project.manage("consume_proca", env=env), code=1)
+
+
+def test_a_missing_queue_is_one_line(project, broker):
+    assert "cus.9.deliver" in one_line(
+        project.manage("consume_proca", env=broker.env("cus.9.deliver")), code=1
+    )
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_missing_queue_is_one_line_with_workers_too(project, broker):
+    done = project.manage("consume_proca", "--workers", "2", env=broker.env("cus.9.deliver"))
+
+    assert "cus.9.deliver" in one_line(done, code=1)
+
+
+BROKER = {"PROCA_URL": "amqp://a:b@127.0.0.1:1/x", "PROCA_QUEUE": "cus.7.deliver"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "says"),
+    [
+        ([], {}, "PROCA_URL"),
+        ([], {"PROCA_URL": BROKER["PROCA_URL"]}, "PROCA_QUEUE"),
+        (["--queue", "mine"], {"PROCA_URL": BROKER["PROCA_URL"]}, "PROCA_ORG"),
+        (["--batch-size", "32768"], BROKER, "32767"),
+        (["--batch-size", "0"], BROKER, "at least 1"),
+        (["--limit", "0"], BROKER, "at least 1"),
+        (["--batch-wait", "-1"], BROKER, "between"),
+        (["--org", "7"], BROKER, "--org"),
+        (["--file", "x.json", "--queue", "cus.7.deliver"], BROKER, "--queue"),
+        (["--file", "x.json", "--dump", "d"], BROKER, "--dump"),
+        (["--file", "gone.json"], BROKER, "gone.json"),
+        (["--file", "-"], {}, "PROCA_ORG"),
+        ([], {**BROKER, "PROCA_KEYS": "{broken secretsecret"}, "PROCA_KEYS"),
+    ],
+)
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_wrong_usage_is_two_and_says_what(project, arguments, env, says):
+    done = project.manage("consume_proca", *arguments, env=env)
+
+    assert done.returncode == 2
+    assert says in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert "secretsecret" not in done.stderr
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_sqlite_has_one_writer(project):
+    assert "SQLite" in one_line(project.manage("consume_proca", "--workers", "2", env=BROKER), code=2)
+
+
+def test_tables_that_are_not_there_are_said_before_a_message_is_taken(project, broker):
+    broker.declare()
+    broker.publish(*actions(1))
+    for table in ("django_migrations",):
+        project.query(f"DROP TABLE {table}")
+
+    assert "migrate" in one_line(project.manage("consume_proca", "--drain", env=broker.env()), code=1)
+    assert broker.depth() == 1
+
+
+# --- Files -------------------------------------------------------------------------------------------
+
+
+def test_files_of_every_form(project, tmp_path):
+    one, two, three, four = actions(4)
+    (tmp_path / "a.json").write_bytes(one)
+    (tmp_path / "b.json").write_bytes(b"[" + two + b"," + one + b"]")
+    (tmp_path / "c.ndjson.gz").write_bytes(gzip.compress(three + b"\nbad line\n" + four))
+
+    done = project.manage("consume_proca", "--file", str(tmp_path), "--org", "7")
+
+    assert done.returncode == 0, done.stderr
+    summary = summary_of(done.stdout)
+    assert (summary["stored"], summary["duplicates"], summary["quarantined"]) == (4, 1, 1)
+
+
+def test_messages_from_a_pipe(project):
+    done = project.manage(
+        "consume_proca", "--file", "-", input=b"\n".join(actions(3)).decode(), env={"PROCA_ORG": "7"}
+    )
+
+    assert summary_of(done.stdout)["stored"] == 3
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_damaged_file_is_said_after_the_summary(project, tmp_path):
+    whole = gzip.compress(b"\n".join(actions(2_000)), compresslevel=0)
+    (tmp_path / "1.ndjson.gz").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "2.json").write_bytes(actions(1, 9_000)[0])
+
+    done = project.manage("consume_proca", "--file", str(tmp_path), "--org", "7")
+
+    assert done.returncode == 1
+    assert 100 < summary_of(done.stdout)["stored"] < 2_000
+    assert stored(project) == summary_of(done.stdout)["stored"]
+    assert "1.ndjson.gz: cut short" in done.stderr
+    assert project.value("SELECT count(*) FROM sync_quarantinedmessage") == 0
