@@ -19,7 +19,7 @@ class Action(models.Model):
     action_page = models.ForeignKey(ActionPage, models.DO_NOTHING, null=True, db_constraint=False, db_index=False)
     org = models.ForeignKey(Org, models.DO_NOTHING, null=True, db_constraint=False, db_index=False)
     action_type = models.TextField()
-    stage = models.TextField()
+    stage = models.TextField(null=True)
     testing = models.BooleanField(default=False)
     created_at = models.DateTimeField()
     custom_fields = ExactJSONField(default=dict)

@@ -217,10 +217,10 @@ def _donation(donation: Any) -> dict[str, Any] | None:
 
 
 def _tracking(tracking: Any) -> dict[str, Any] | None:
-    """Return where the person came from, None where nothing is said."""
+    """Return where the person came from as it was sent ("" too), None where nothing is said."""
     if type(tracking) is not dict:
         return None
-    return {key: value for key in _TRACKING if (value := text(tracking.get(key))) is not None} or None
+    return {key: value for key in _TRACKING if type(value := tracking.get(key)) is str} or None
 
 
 def _refuse_damaged_identity(sent: dict[str, Any], result: Message) -> None:

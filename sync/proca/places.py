@@ -36,7 +36,7 @@ def read_campaign_places(message: dict[str, Any]) -> Places:
         campaign_id=_id(message, "campaignId", campaign, "campaign.id"),
         org_id=_id(message, "orgId", beside, "org.id") or identifier(inner.get("id"), "campaign.org.id"),
         campaign=fields,
-        org=_texts(inner, "name", "title") | _texts(beside, "name", "title"),
+        org=_texts(beside, "name", "title") | _texts(inner, "name", "title"),
     )
 
 

@@ -36,8 +36,8 @@ class Detail(NamedTuple):
     edit: bool
     action_id: int
     has_value: bool
+    is_other: bool
     text: str
-    is_text: bool
     postcode: str
     value: Any
 
@@ -66,8 +66,8 @@ Entries = dict[EntryKey, frozenset[Atom]]
 
 def detail(*, dated: bool, at: Instant, edit: bool, action_id: int, postcode: str, value: Any) -> Detail:
     """Return a detail ready to be compared. A `value` of None is an edit that clears the field."""
-    text, is_text = larger_key(value) if value is not None else ("", False)
-    return Detail(dated, at, edit, action_id, value is not None, text, is_text, postcode, value)
+    is_other, text = larger_key(value) if value is not None else (False, "")
+    return Detail(dated, at, edit, action_id, value is not None, is_other, text, postcode, value)
 
 
 class Said:

@@ -15,6 +15,8 @@ from sync.rules.identity import Pair
 from sync.terms import STOPS, ConsentKind, Instant
 
 HASHED = "\x01"
+#: Leads an email in clear among entries that are kept under hashes.
+CLEAR = "="
 
 #: From the kind of a key (`e` or `r`) and the key to its keyed hash, which begins with that letter.
 HashKey = Callable[[str, str], str]
@@ -41,7 +43,10 @@ class Group:
 
 @dataclass(slots=True)
 class Heard:
-    """What is kept of a pair under hashes: entries (their email a hash too), and the oldest details it was given with."""
+    """What is kept of a pair under hashes: entries, and the oldest details that the pair was given with.
+
+    The email of an entry is a hash too, but `=` and the email where people gave one beside the key it stands under.
+    """
 
     entries: Entries = field(default_factory=dict)
     oldest: Instant | None = None
@@ -176,13 +181,23 @@ def keep(said: Said, pair: Pair, marks: Marks) -> tuple[Said, Heard] | None:
 
 
 def keep_heard(heard: Heard, pair: Pair, marks: Marks) -> Heard:
-    """Return what a hashed pair's marks let through."""
+    """Return what a hashed pair's marks let through; an erased email is not kept in clear whatever it stands under."""
+    entries = heard.entries
+    if any(key.email.startswith(CLEAR) for key in entries):
+        entries = {_sealed(key, pair, marks): atoms for key, atoms in entries.items()}
     if marks.newest(pair) is None:
-        return heard
+        return Heard(entries=entries, oldest=heard.oldest)
     return Heard(
-        entries=_kept_entries(heard.entries, pair, marks, hashed=True),
+        entries=_kept_entries(entries, pair, marks, hashed=True),
         oldest=None if _grouped(pair, marks) else heard.oldest,
     )
+
+
+def _sealed(key: EntryKey, pair: Pair, marks: Marks) -> EntryKey:
+    email = (key.email.removeprefix(CLEAR), "")
+    if not key.email.startswith(CLEAR) or (marks.newest(email) is None and marks.newest(pair) is None):
+        return key
+    return key._replace(email=marks.hashed(email)[0])
 
 
 def _grouped(pair: Pair, marks: Marks) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sync.proca import messages
@@ -96,9 +96,10 @@ def of_message(message: Message, reader: int | None) -> Facts:
         return _of_action(message, reader)
     if isinstance(message, messages.EmailStatus):
         return _of_event(message, reader)
-    places = tuple(_places(message.places, message.timestamp, 0, reader))
     if isinstance(message, messages.CampaignUpdate):
-        return Facts(reader=reader, is_event=True, places=places)
+        owned = replace(message.places, campaign={**message.places.campaign, "org": message.places.org_id})
+        return Facts(reader=reader, is_event=True, places=tuple(_places(owned, message.timestamp, 0, reader)))
+    places = tuple(_places(message.places, message.timestamp, 0, reader))
     notice = NoticeFacts(message.kind, message.timestamp, message.payload)
     return Facts(reader=reader, is_event=True, places=places, notices=(notice,))
 

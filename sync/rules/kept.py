@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sync.rules.actions import Told
 from sync.rules.contacts import Entries, Said, join_entries
-from sync.rules.erasure import HASHED, Group, HandLink, HashKey, Heard, Marks, keep, keep_heard, spread
+from sync.rules.erasure import CLEAR, HASHED, Group, HandLink, HashKey, Heard, Marks, keep, keep_heard, spread
 from sync.rules.facts import Facts, LinkFacts, MarkFacts, NoticeFacts, PlaceFacts
 from sync.rules.identity import Pair
 from sync.rules.newest import Given, News, join_given
@@ -175,7 +175,7 @@ class Kept:
         """Entries that people and CRMs add are kept under hashes from the start: they make nobody."""
         hashed_entries: Entries = {}
         for key, atoms in entries.items():
-            email = self.hash_key("e", key.email) if key.email else ""
+            email = self.hash_key("e", key.email) if key.email == pair[0] and key.email else key.email and CLEAR + key.email
             hashed_entries[key._replace(email=email)] = atoms
         hashed = self.hashed(pair)
         return self._hear(hashed, keep_heard(Heard(entries=hashed_entries), hashed, self.marks))

@@ -26,11 +26,14 @@ def canonical(value: Any) -> str:
     return _encoder.encode(value).decode()
 
 
-def larger_key(value: Any) -> tuple[str, bool]:
-    """Return the sort key of "larger": texts as texts, all else as canonical JSON, by code points."""
+def larger_key(value: Any) -> tuple[bool, str]:
+    """Return the sort key of "larger": texts as texts, all else as canonical JSON, by code points.
+
+    A text beside something else is compared as JSON too, where it begins with a quotation mark and so is the smaller.
+    """
     if isinstance(value, str):
-        return value, True
-    return canonical(value), False
+        return False, value
+    return True, canonical(value)
 
 
 def is_empty(value: Any) -> bool:
@@ -48,7 +51,7 @@ def fuller(one: Any, other: Any) -> Any:
 
 
 #: One field of a campaign, page or org: when it was said, by which action, and what, ready to be compared.
-Given = tuple[Instant, int, str, bool, Any]
+Given = tuple[Instant, int, bool, str, Any]
 
 
 def given(at: Instant, action_id: int, value: Any) -> Given:

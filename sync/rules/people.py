@@ -11,7 +11,7 @@ from sync.rules.actions import Told, larger_pair
 from sync.rules.consent import ActionView, Entry, ShownKey, Subscribed, counts, subscribed
 from sync.rules.contacts import Entries, EntryKey, Said
 from sync.rules.details import Shown, shown
-from sync.rules.erasure import HASHED
+from sync.rules.erasure import CLEAR, HASHED
 from sync.rules.identity import Components, Pair
 from sync.rules.kept import Kept
 from sync.terms import ADDRESS_STOPS, STOPS, ConsentKind, Instant
@@ -207,7 +207,10 @@ class People:
         return alone
 
     def _show_heard(self, person: Person, key: EntryKey, atoms: frozenset[Any]) -> None:
-        email = next((one for one in person.emails if self._kept.hash_key("e", one) == key.email), "")
+        if key.email.startswith(CLEAR):
+            email = key.email.removeprefix(CLEAR)
+        else:
+            email = next((one for one in person.emails if self._kept.hash_key("e", one) == key.email), "")
         shown_key = ShownKey(key.org, key.kind, key.at, email)
         person.add(shown_key, Entry(shown_key, atoms, foreign=bool(key.email) and not email))
 

@@ -47,6 +47,7 @@ def test_an_action_of_version_2():
             "source": "newsletter",
             "medium": "email",
             "campaign": "autumn",
+            "content": "",
             "location": "https://forest.example.org/fr",
         },
         contact=Contact(
@@ -494,7 +495,7 @@ def test_no_tracking(tracking):
     assert reading(message).tracking is None
 
 
-def test_tracking_keeps_what_is_text():
+def test_tracking_keeps_what_is_text_as_it_was_sent():
     message = an_action()
     message["tracking"] = {
         "source": "unknown",
@@ -504,7 +505,7 @@ def test_tracking_keeps_what_is_text():
         "id": "x",
     }
 
-    assert reading(message).tracking == {"source": "unknown", "campaign": "2026"}
+    assert reading(message).tracking == {"source": "unknown", "medium": " "}
 
 
 # System messages
