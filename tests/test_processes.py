@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from tests.databases import ROOT
 from tests.servers import alive, wait_until
 
 
-def workers(count, work, stop=None, notice=lambda event, **more: None):
+def workers(count, work, stop=None, notice=lambda event, **more: None) -> Any:
     return Workers(count, work, stop=stop or Stop(), notice=notice)
 
 
@@ -28,7 +29,7 @@ def test_what_all_workers_counted_is_added_up():
 
 
 def test_a_worker_tells_where_it_stands():
-    seen = []
+    seen: list[Any] = []
 
     def work(number, tell):
         tell({"received": 4, "now_depth": 9})
@@ -91,7 +92,7 @@ PROGRAM = r"""
 
 
 @pytest.fixture
-def program():
+def program() -> Any:
     process = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(PROGRAM)], cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
@@ -100,7 +101,7 @@ def program():
     process.communicate()
 
 
-def pids_of(program, count=3):
+def pids_of(program, count=3) -> Any:
     return [int(program.stdout.readline()) for _ in range(count)]
 
 

@@ -5,6 +5,7 @@ import random
 import signal
 import threading
 import time
+from typing import Any
 
 import pytest
 
@@ -21,15 +22,15 @@ from tests.servers import wait_until
 QUEUE = "cus.7.deliver"
 
 
-def actions(count, start=1):
+def actions(count, start=1) -> Any:
     return [an_action(actionId=number) for number in range(start, start + count)]
 
 
-def summary_of(output):
+def summary_of(output) -> Any:
     return json.loads(output.splitlines()[-1])
 
 
-def locked(database, table, seconds, go):
+def locked(database, table, seconds, go) -> Any:
     """Holds a table against everybody for a while; `go` is set once it does."""
     with database.connect() as connection:
         connection.execute("BEGIN")
@@ -119,7 +120,7 @@ def test_a_database_that_restarts_is_waited_for(own_postgres, broker):
     assert broker.depth() == 0
 
 
-def database_made(server, name):
+def database_made(server, name) -> Any:
     """The database of a fresh server; it is there already where the fixture made it."""
     import contextlib
 
@@ -175,7 +176,7 @@ def test_a_message_that_always_fails_is_quarantined_in_the_end(project, broker):
     assert project.query("SELECT body FROM sync_quarantinedmessage") != []
 
 
-def fail_for(project, action_id):
+def fail_for(project, action_id) -> Any:
     """Makes the database refuse one action for a reason that says nothing to us."""
     if project.database.vendor == "postgresql":
         project.query(

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,15 +16,15 @@ from tests.servers import wait_until
 COUNTS = ("received", "stored", "updated", "duplicates", "events", "quarantined", "rejected", "seconds")
 
 
-def summary_of(output):
+def summary_of(output) -> Any:
     return json.loads(output.splitlines()[-1])
 
 
-def actions(count, start=1):
+def actions(count, start=1) -> Any:
     return [an_action(actionId=number) for number in range(start, start + count)]
 
 
-def stored(project):
+def stored(project) -> Any:
     return project.value("SELECT count(*) FROM sync_action")
 
 
@@ -227,7 +228,7 @@ def test_a_killed_worker_costs_no_message(project, broker):
 # --- What cannot work --------------------------------------------------------------------------------
 
 
-def one_line(done, *, code):
+def one_line(done, *, code) -> Any:
     assert done.returncode == code, done.stderr
     lines = [line for line in done.stderr.splitlines() if line]
     assert len(lines) == 1, done.stderr

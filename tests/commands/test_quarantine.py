@@ -1,6 +1,7 @@
 """`quarantine` as a person runs it: what stands there, why, and out again."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ POISON = b'{"schema": "proca:action:2", "email": "anna@example.org", "n": 199336
 
 
 @pytest.fixture
-def kept(project, tmp_path):
+def kept(project, tmp_path) -> Any:
     """A project with messages in quarantine: no JSON, and one that may be mended."""
     (tmp_path / "poison.json").write_bytes(POISON)
     done = project.manage("consume_proca", "--file", str(tmp_path / "poison.json"), "--org", "7")
@@ -19,7 +20,7 @@ def kept(project, tmp_path):
     return project
 
 
-def ids(project):
+def ids(project) -> Any:
     return [str(row[0]) for row in project.query("SELECT id FROM sync_quarantinedmessage ORDER BY id")]
 
 
@@ -66,7 +67,7 @@ def test_a_key_that_arrives_later_opens_what_waited(project, tmp_path):
     assert project.value("SELECT count(*) FROM sync_supporter") == 1
 
 
-def sealed_action(keys, sender):
+def sealed_action(keys, sender) -> Any:
     from nacl.public import Box, PrivateKey
     from nacl.utils import random
 

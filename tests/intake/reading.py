@@ -40,7 +40,9 @@ def reading(
 
 def batch_of(source: RabbitSource, seconds: float = 15, most: int = 10**6) -> Batch:
     """The next batch, which must come."""
-    return wait_until(lambda: source.next(0.1, most), "a batch", seconds)
+    batch = wait_until(lambda: source.next(0.1, most), "a batch", seconds)
+    assert batch is not None
+    return batch
 
 
 def batches_of(source: RabbitSource, messages: int, seconds: float = 15) -> list[Batch]:

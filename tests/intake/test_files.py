@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 import tracemalloc
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ TWO = b'{"n":2}'
 SPREAD = b'{\n  "n": 1,\n  "list": [\n    1\n  ]\n}'
 
 
-def all_of(path, **more):
+def all_of(path, **more) -> Any:
     files = files_of([str(path)], org=more.get("org", 7), fallback=None)
     return [body for file in files for body in bodies(file)]
 
@@ -84,7 +85,7 @@ def test_a_gz_cut_short_gives_what_it_has_and_one_line(tmp_path):
     )
     path.write_bytes(whole[: len(whole) // 2])
     source = FileSource(files_of([str(path)], org=7, fallback=None), 1_000, 0.1)
-    taken = []
+    taken: list[Raw] = []
     while not source.finished:
         if batch := source.next(0.1, 10**6):
             taken += batch.raws
@@ -100,7 +101,7 @@ def test_a_bad_file_among_good_ones_is_named_and_the_rest_is_read(tmp_path):
     (tmp_path / "3.json").write_bytes(TWO)
     source = FileSource(files_of([str(tmp_path)], org=7, fallback=None), 10, 0.1)
 
-    batch = wait_until(lambda: source.next(0.1, 10), "a batch", 5)
+    batch: Any = wait_until(lambda: source.next(0.1, 10), "a batch", 5)
     wait_until(lambda: source.finished, "the end", 5)
 
     assert [raw.body for raw in batch.raws] == [ONE, TWO]
@@ -222,9 +223,8 @@ def test_lines_of_a_pipe_are_taken_as_they_come(monkeypatch):
 
         for line in (ONE, TWO):
             os.write(write, line + b"\n")
-            assert [raw.body for raw in wait_until(lambda: source.next(0.2, 100), "a batch", 5).raws] == [
-                line
-            ]
+            batch: Any = wait_until(lambda: source.next(0.2, 100), "a batch", 5)
+            assert [raw.body for raw in batch.raws] == [line]
         assert not source.finished
     finally:
         os.close(write)

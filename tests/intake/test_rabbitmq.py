@@ -2,7 +2,9 @@
 
 import contextlib
 import time
+from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import pika
 import pytest
@@ -101,6 +103,23 @@ def test_how_often_a_message_was_given_up_is_counted(broker):
     assert type(death["count"]) is int
     assert death["count"] == 4
     assert isinstance(death["time"], str)
+
+
+def test_the_circuit_of_a_quorum_queue_loses_nothing(broker):
+    # What left such a queue by its delivery limit would be dropped as a cycle; a rejection never is.
+    broker.declare(ttl_ms=50, arguments={"x-queue-type": "quorum", "x-delivery-limit": 3})
+    broker.publish(b"{}")
+    seen = []
+
+    with reading(broker, batch_wait=0) as source:
+        for _ in range(6):
+            batch = batch_of(source)
+            seen += [raw.rejected for raw in batch.raws]
+            settle(source, batch, lambda body: FAILED)
+        settle(source, batch_of(source))
+
+    assert seen == [0, 1, 2, 3, 4, 5]
+    assert broker.depth() == broker.depth("org.7.fail") == 0
 
 
 def test_unacknowledged_stays_within_two_batches(broker):
@@ -236,19 +255,27 @@ def test_a_channel_that_the_broker_takes_is_noticed(broker):
         assert bodies_of(batches_of(source, 3)) == numbered(3)
 
 
+def more_than(some, count):
+    return len(some) > count
+
+
 @pytest.mark.slow
-def test_reconnecting_does_not_turn_into_a_storm(broker):
+def test_reconnecting_does_not_turn_into_a_storm(broker, monkeypatch):
     broker.declare()
     with reading(broker) as source:
-        opened = []
+        opened: list[float] = []
         original = source._open
-        source._open = lambda: (opened.append(time.monotonic()), original())
+
+        def again():
+            opened.append(time.monotonic())
+            original()
+
+        monkeypatch.setattr(source, "_open", again)
         for _ in range(4):
             wait_until(lambda: source._channel is not None, "a channel", 20)
             with contextlib.suppress(pika.exceptions.AMQPError):
                 source._connection.add_callback_threadsafe(lambda: source._channel.basic_ack(4711))
-            lost = len(opened)
-            wait_until(lambda before=lost: len(opened) > before, "another attempt", 20)
+            wait_until(partial(more_than, opened, len(opened)), "another attempt", 20)
 
     pauses = [later - earlier for earlier, later in pairwise(opened)]
     assert pauses[-1] > 2 * 0.9
@@ -424,4 +451,5 @@ def test_another_consumer_is_told_once(broker, caplog):
 def test_the_prefetch_is_never_nothing_and_never_everything(options, prefetch):
     origins = tuple(origin_of(f"cus.{n}.deliver", None) for n in range(options.pop("queues", 1)))
 
-    assert Reading(broker=None, origins=origins, **options).prefetch == prefetch
+    nowhere: Any = None
+    assert Reading(broker=nowhere, origins=origins, **options).prefetch == prefetch

@@ -1,6 +1,7 @@
 """One bad message never fails its neighbours, and nothing is lost on the way."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from sync.store.errors import Away, Refused
@@ -8,6 +9,7 @@ from sync.store.errors import Away, Refused
 from sync.intake import take as module
 from sync.intake.sources import GivenUp, NotKept, Raw
 from sync.intake.take import take
+from sync.proca import messages
 from sync.proca.encryption import KeyStore
 from sync.store.arrivals import Arrival, Unstorable
 from sync.terms import Verdict
@@ -26,7 +28,7 @@ class Store:
     calls: list[int] = field(default_factory=list)
     kept: list[Arrival | Unstorable] = field(default_factory=list)
 
-    def write(self, arrivals, *, dry_run=False):
+    def write(self, arrivals, *, dry_run=False) -> Any:
         self.calls.append(len(arrivals))
         for arrival in arrivals:
             if isinstance(arrival, Unstorable):
@@ -38,18 +40,18 @@ class Store:
         return [Verdict.QUARANTINED if isinstance(one, Unstorable) else Verdict.STORED for one in arrivals]
 
     @property
-    def quarantined(self):
+    def quarantined(self) -> Any:
         return [one for one in self.kept if isinstance(one, Unstorable)]
 
 
 @pytest.fixture
-def store(monkeypatch):
+def store(monkeypatch) -> Any:
     store = Store()
     monkeypatch.setattr(module, "write", store.write)
     return store
 
 
-def raws(count, **more):
+def raws(count, **more) -> Any:
     return [
         Raw(body=an_action(actionId=number), queue="cus.7.deliver", reader=7, has_retry=True, **more)
         for number in range(1, count + 1)
@@ -128,13 +130,13 @@ def test_a_database_that_is_away_is_no_ones_fault(store):
 
 
 def test_what_breaks_while_it_is_read_is_that_messages_failure(store, monkeypatch):
-    def breaks(body, keys, *, now):
+    def breaks(body, keys, *, now) -> Any:
         if body == b"2":
             raise RecursionError("says anna@example.org")
         return original(body, keys, now=now)
 
-    original = module.messages.read
-    monkeypatch.setattr(module.messages, "read", breaks)
+    original = messages.read
+    monkeypatch.setattr(messages, "read", breaks)
     good, bad = raws(1)[0], Raw(body=b"2", queue="cus.7.deliver", reader=7, has_retry=True)
 
     assert take([bad, good], KEYS, now=NOW) == [GivenUp("failed:RecursionError"), Verdict.STORED]

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from sync.store.errors import Away
@@ -36,41 +37,41 @@ class Given:
     settled: list[list] = field(default_factory=list)
 
     @property
-    def finished(self):
+    def finished(self) -> Any:
         return self.ends and not self.batches
 
-    def next(self, wait, most):
+    def next(self, wait, most) -> Any:
         if self.batches:
             batch = self.batches.popleft()
             return Batch(batch.raws[:most], batch.ticket)
         time.sleep(min(wait, 0.02))
         return None
 
-    def holds(self, batch):
+    def holds(self, batch) -> Any:
         return not self.away
 
-    def settle(self, batch, results):
+    def settle(self, batch, results) -> Any:
         self.settled.append(list(results))
 
-    def release(self):
+    def release(self) -> Any:
         self.away = True
         self.told.append("release")
 
-    def resume(self):
+    def resume(self) -> Any:
         self.away = False
         self.told.append("resume")
 
-    def close(self):
+    def close(self) -> Any:
         self.told.append("close")
 
 
-def given(*sizes, **more):
+def given(*sizes, **more) -> Any:
     raw = Raw(body=b"{}", queue="cus.7.deliver", reader=7, has_retry=True)
     return Given(deque(Batch((raw,) * size) for size in sizes), **more)
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def quick(monkeypatch) -> Any:
     monkeypatch.setattr(module, "_SLICE", 0.01)
     monkeypatch.setattr(module, "_PAUSES", (0.01, 0.05))
     monkeypatch.setattr(module, "_GRACE", (1.0, 0.2))
@@ -78,17 +79,28 @@ def quick(monkeypatch):
 
 
 @pytest.fixture
-def takes(monkeypatch):
+def takes(monkeypatch) -> Any:
     """`takes(f)`: what the database makes of a batch."""
 
-    def use(judge):
+    def use(judge) -> Any:
         monkeypatch.setattr(module, "take", lambda raws, keys, *, now, dry_run=False: judge(raws, dry_run))
 
     use(lambda raws, dry_run: [Verdict.STORED] * len(raws))
     return use
 
 
-def run(source, *, stop=None, **order):
+def slowly(seconds) -> Any:
+    """A database that takes so long for its first batches, and stores them all."""
+    pauses = iter(seconds)
+
+    def judge(raws, dry_run):
+        time.sleep(next(pauses, 0))
+        return [Verdict.STORED] * len(raws)
+
+    return judge
+
+
+def run(source, *, stop=None, **order) -> Any:
     return Worker(source, KEYS, Order(**order), stop=stop or Stop()).run()
 
 
@@ -121,7 +133,7 @@ def test_a_limit_is_exact(takes):
 def test_a_database_that_comes_back_soon_costs_nothing(takes):
     tries = []
 
-    def judge(raws, dry_run):
+    def judge(raws, dry_run) -> Any:
         tries.append(dry_run)
         if len(tries) < 4:
             raise Away("connection")
@@ -139,7 +151,7 @@ def test_a_database_that_stays_away_is_waited_for_without_messages(takes):
     begun = time.monotonic()
     tries = []
 
-    def judge(raws, dry_run):
+    def judge(raws, dry_run) -> Any:
         tries.append(dry_run)
         if time.monotonic() < begun + 0.5:
             raise Away("connection")
@@ -159,7 +171,7 @@ def test_a_database_that_stays_away_is_waited_for_without_messages(takes):
 
 
 def test_a_database_that_hangs_is_not_waited_for_with_messages_in_hand(takes):
-    takes(lambda raws, dry_run: time.sleep(0.3) or [Verdict.STORED] * len(raws))
+    takes(slowly([0.3]))
     source = given(5, patience=0.1)
 
     run(source)
@@ -170,7 +182,7 @@ def test_a_database_that_hangs_is_not_waited_for_with_messages_in_hand(takes):
 def test_a_stop_finishes_the_batch_in_hand(takes):
     stop = Stop()
 
-    def judge(raws, dry_run):
+    def judge(raws, dry_run) -> Any:
         stop.ask()
         time.sleep(0.2)
         return [Verdict.STORED] * len(raws)
@@ -184,7 +196,7 @@ def test_a_stop_finishes_the_batch_in_hand(takes):
 
 @pytest.mark.parametrize("patience", [0.0, math.inf])
 def test_a_stop_is_heard_while_waiting_for_the_database(takes, patience):
-    def judge(raws, dry_run):
+    def judge(raws, dry_run) -> Any:
         raise Away("connection")
 
     takes(judge)
@@ -199,7 +211,7 @@ def test_a_stop_is_heard_while_waiting_for_the_database(takes, patience):
 
 
 def test_a_stop_is_heard_while_the_database_hangs(takes):
-    def judge(raws, dry_run):
+    def judge(raws, dry_run) -> Any:
         stop.ask()
         time.sleep(10)
 
@@ -215,7 +227,12 @@ def test_a_stop_is_heard_while_the_database_hangs(takes):
 def test_a_dry_run_says_so_and_retries_nothing(takes, monkeypatch):
     monkeypatch.setattr(module, "retry_due", lambda keys, *, now: pytest.fail("not in a dry run"))
     seen = []
-    takes(lambda raws, dry_run: seen.append(dry_run) or [Verdict.STORED] * len(raws))
+
+    def judge(raws, dry_run):
+        seen.append(dry_run)
+        return [Verdict.STORED] * len(raws)
+
+    takes(judge)
 
     run(given(2, 2), dry_run=True)
 
@@ -225,7 +242,12 @@ def test_a_dry_run_says_so_and_retries_nothing(takes, monkeypatch):
 def test_what_is_kept_for_its_time_is_tried_at_the_start_and_again(takes, monkeypatch):
     monkeypatch.setattr(module, "_SECONDS_BETWEEN_RETRIES", 0.1)
     tries = []
-    monkeypatch.setattr(module, "retry_due", lambda keys, *, now: tries.append(now) or Retried(1, 0))
+
+    def retry_due(keys, *, now):
+        tries.append(now)
+        return Retried(1, 0)
+
+    monkeypatch.setattr(module, "retry_due", retry_due)
     stop = Stop()
     threading.Timer(0.5, stop.ask).start()
 
@@ -250,7 +272,7 @@ def test_an_error_of_the_source_ends_it_and_closes_it(takes):
 # --- With a real queue -------------------------------------------------------------------------------------
 
 
-def working(source, stop, **order):
+def working(source, stop, **order) -> Any:
     """A worker in a thread."""
     worker = Worker(source, KEYS, Order(**order), stop=stop)
     thread = threading.Thread(target=worker.run)
@@ -262,8 +284,7 @@ def test_a_slow_database_costs_no_heartbeat(broker, takes):
     broker.declare()
     broker.publish(*numbered(30))
     # Two intervals of 2 s without a sign of life, and the broker would hang up.
-    slow = iter([7])
-    takes(lambda raws, dry_run: time.sleep(next(slow, 0)) or [Verdict.STORED] * len(raws))
+    takes(slowly([7]))
 
     with reading(broker, batch_size=10, drain=True, heartbeat=2) as source:
         numbers = Worker(source, KEYS, Order(), stop=Stop()).run()
@@ -278,7 +299,7 @@ def test_a_batch_whose_connection_died_is_not_acknowledged_on_the_next_one(broke
     broker.publish(*numbered(10))
     cut = iter([True])
 
-    def judge(raws, dry_run):
+    def judge(raws, dry_run) -> Any:
         if next(cut, False):
             broker.cut()
             time.sleep(2)
@@ -341,7 +362,7 @@ def test_a_database_that_stays_away_gives_the_queue_back_its_messages_once(broke
     away = threading.Event()
     away.set()
 
-    def judge(raws, dry_run):
+    def judge(raws, dry_run) -> Any:
         if away.is_set():
             raise Away("connection")
         return [Verdict.STORED] * len(raws)
@@ -368,7 +389,7 @@ def test_give_up_and_come_back_until_it_is_quarantined(broker, takes):
     broker.publish(*numbered(5))
     bad = numbered(5)[2]
 
-    def judge(raws, dry_run):
+    def judge(raws, dry_run) -> Any:
         return [
             (GivenUp("x") if raw.rejected < 3 else Verdict.QUARANTINED) if raw.body == bad else Verdict.STORED
             for raw in raws

@@ -1,12 +1,12 @@
 """How a running command tells where it stands."""
 
 import io
+import time
 
 import pytest
 from rich.console import Console
 from rich.live import Live
 
-from sync.management import progress as module
 from sync.management.progress import Lines, LiveLine, Rate, Silence, progress
 
 
@@ -22,7 +22,7 @@ def test_the_live_line_says_what_an_operator_asks():
 
 def test_a_line_each_half_minute_in_which_something_happened(monkeypatch, caplog):
     now = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     lines = Lines()
 
     for second in range(120):
@@ -40,7 +40,7 @@ def test_without_a_terminal_there_is_nothing_to_redraw(wanted, kind):
 
 def test_the_rate_is_that_of_the_last_seconds(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     rate = Rate()
 
     for second in range(1, 100):
