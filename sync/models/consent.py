@@ -72,6 +72,8 @@ class WaitingEntries(models.Model):
     email_hash = models.TextField(default="", blank=True)
     ref_hash = models.TextField(default="", blank=True)
     entries = ExactJSONField(default=list)
+    #: The oldest details (an Instant) that an erased pair was given with, while its keys are not one group.
+    oldest = models.BigIntegerField(null=True)
 
     class Meta:
         verbose_name_plural = "waiting entries"

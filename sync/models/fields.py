@@ -34,6 +34,10 @@ class ExactJSONField(models.Field):
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
         return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
+    def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
+        """Read the very text, also of a JSON string, which the driver would unpack."""
+        return (f"{sql}::text" if compiler.connection.vendor == "postgresql" else sql), params
+
     def get_placeholder(self, value: Any, compiler: Any, connection: Any) -> str:
         return "%s::json" if connection.vendor == "postgresql" else "%s"
 

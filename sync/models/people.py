@@ -60,10 +60,15 @@ class Contact(models.Model):
     supporter = models.ForeignKey(Supporter, models.DO_NOTHING, null=True, db_constraint=False, related_name="contacts")
     home = models.BigIntegerField(null=True)
     said = ExactJSONField(default=dict)
+    #: Whether an erasure mark is on one of its keys: a later mark on a hash of its group must find it.
+    marked = models.BooleanField(default=False)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["email", "ref"], name="contact_pair"),)
-        indexes = (models.Index(fields=["ref"], name="contact_ref", condition=~models.Q(ref="")),)
+        indexes = (
+            models.Index(fields=["ref"], name="contact_ref", condition=~models.Q(ref="")),
+            models.Index(fields=["id"], name="contact_marked", condition=models.Q(marked=True)),
+        )
 
     def __str__(self) -> str:
         return f"contact {self.pk}"

@@ -51,9 +51,12 @@ class Told:
         self.readers: frozenset[int] = frozenset()
         self.erased = False
 
-    @property
-    def is_delivered(self) -> bool:
-        return self.stage == _DELIVER
+    def copy(self) -> Told:
+        """Return a copy that can be joined into; joins replace what they change and never touch it in place."""
+        twin = Told(self.stage)
+        for name in self.__slots__:
+            setattr(twin, name, getattr(self, name))
+        return twin
 
     @property
     def counts(self) -> bool:
@@ -80,9 +83,12 @@ class Told:
         self.erased = True
         self.custom = {}
         self.pair = None
-        self.fields["tracking"] = None
-        if donation := self.fields.get("donation"):
-            self.fields["donation"] = {**donation, "schema": None}
+        donation = self.fields.get("donation")
+        self.fields = {
+            **self.fields,
+            "tracking": None,
+            "donation": {**donation, "schema": None} if donation else None,
+        }
 
     def custom_fields(self) -> dict[str, Any]:
         """Return the custom fields as shown: the furthest stage's first, an empty value last."""

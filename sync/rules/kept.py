@@ -127,6 +127,7 @@ class Kept:
 
     def _action(self, action_id: int, told: Told) -> News:
         """Join what a message says of an action; one that a known mark removes says less from the start."""
+        told = told.copy()
         if self.marks and any(self._is_removed(pair, at) for pair, at in told.voices.items()):
             told.erase()
             told.voices = {self.hashed(pair): at for pair, at in told.voices.items()}
@@ -163,7 +164,7 @@ class Kept:
     def _join(self, pair: Pair, said: Said) -> News:
         known = self.contacts.get(pair)
         if known is None:
-            self.contacts[pair] = said
+            self.contacts[pair] = said.copy()
             self.touched_contacts.add(pair)
             return News.CHANGED
         news = known.join(said)

@@ -30,7 +30,7 @@ class Person:
     attached: list[Pair] = field(default_factory=list)
     emails: set[str] = field(default_factory=set)
     refs: set[str] = field(default_factory=set)
-    entries: dict[tuple[ShownKey, bool], Entry] = field(default_factory=dict)
+    entries: dict[ShownKey, Entry] = field(default_factory=dict)
     actions: list[int] = field(default_factory=list)
     details: Shown = field(default_factory=Shown)
     email_status: tuple[str, Instant] | None = None
@@ -42,9 +42,9 @@ class Person:
 
     def add(self, key: ShownKey, entry: Entry) -> None:
         """Add an entry, or what repeats one. One that names a foreign address yields to one that names none."""
-        known = self.entries.get((key, False))
+        known = self.entries.get(key)
         if known is None:
-            self.entries[key, False] = entry
+            self.entries[key] = entry
         else:
             known.atoms |= entry.atoms
             known.foreign &= entry.foreign
@@ -127,8 +127,9 @@ class People:
             return
         for pair in (a, b):
             person = self._find(self._nodes_of(pair)[0])
-            if person is not None and pair[0]:
-                person.emails.add(pair[0])
+            if person is not None:
+                person.emails.update(filter(None, pair[:1]))
+                person.refs.update(filter(None, pair[1:]))
 
     def _find(self, node: Node) -> Person | None:
         return self._by_root.get(self._nodes.find(node))
@@ -142,9 +143,9 @@ class People:
             if node[0] == "s":
                 for person in self._holders.get(pair[0], ()):
                     person.attached.append(pair)
-            elif (person := self._find(node)) is not None:
-                person.attached.append(pair)
-                self.person_of[pair] = person
+            elif (owner := self._find(node)) is not None:
+                owner.attached.append(pair)
+                self.person_of[pair] = owner
 
     # What is whose.
 
@@ -227,8 +228,10 @@ class People:
     def _refusals(self) -> set[tuple[int, int]]:
         """Return (action, org) of every `opt_out`: where one message said no, another's yes is no entry."""
         refused: set[tuple[int, int]] = set()
-        for one in (*self._kept.contacts.values(), *self._kept.heard.values()):
-            for key, atoms in one.entries.items():
+        said = [one.entries for one in self._kept.contacts.values()]
+        heard = [one.entries for one in self._kept.heard.values()]
+        for entries in (*said, *heard):
+            for key, atoms in entries.items():
                 if key.kind == ConsentKind.OPT_OUT:
                     refused.update((atom.action_id, key.org) for atom in atoms if atom.action_id)
         return refused

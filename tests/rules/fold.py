@@ -12,6 +12,7 @@ from sync.rules.identity import email_key, ref_key
 from sync.rules.kept import Kept
 from sync.rules.people import People, Person
 from sync.terms import DETAILS, to_instant
+from tests.oracle.words import canonical
 
 NOW = to_instant(datetime(2026, 11, 25, tzinfo=UTC))
 
@@ -104,8 +105,6 @@ def time(instant):
 
 
 def shown(kept: Kept, people: People, policies, default_policy) -> dict:
-    from tests.oracle.words import canonical
-
     return {
         "supporters": sorted((supporter(person) for person in people.all()), key=canonical),
         "actions": {
@@ -141,7 +140,7 @@ def supporter(person: Person) -> dict:
             }
             for org, one in sorted(person.subscriptions.items())
         ],
-        "consents": sorted(map(consent, person.entries.values()), key=json.dumps),
+        "consents": sorted(map(consent, person.entries.values()), key=canonical),
         "actions": sorted(person.actions),
     }
 
