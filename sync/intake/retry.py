@@ -9,6 +9,7 @@ from sync.intake.sources import Raw
 from sync.intake.take import take
 from sync.models import QuarantinedMessage
 from sync.proca.encryption import KeyStore
+from sync.store.errors import told_apart
 from sync.terms import Instant, Verdict, to_datetime
 
 #: Bodies can be large, and whoever retries looks at the result.
@@ -43,15 +44,18 @@ def retry_due(keys: KeyStore, *, now: Instant) -> Retried:
 
 def due(now: Instant) -> list[int]:
     """Return the ids of rows whose time has come."""
-    return list(
-        QuarantinedMessage.objects.filter(not_before__lte=to_datetime(now)).values_list("pk", flat=True)
-    )
+    with told_apart():
+        return list(
+            QuarantinedMessage.objects.filter(not_before__lte=to_datetime(now)).values_list("pk", flat=True)
+        )
 
 
 def _raws(ids: Sequence[int]) -> Iterator[list[Raw]]:
     for start in range(0, len(ids), _AT_ONCE):
         rows = QuarantinedMessage.objects.filter(pk__in=ids[start : start + _AT_ONCE]).order_by("pk")
-        yield [_raw(row) for row in rows]
+        with told_apart():
+            raws = [_raw(row) for row in rows]
+        yield raws
 
 
 def _raw(row: QuarantinedMessage) -> Raw:

@@ -20,7 +20,7 @@ from functools import partial
 from typing import TypeVar
 
 import structlog
-from django.db import DatabaseError, InterfaceError, close_old_connections, connections
+from django.db import close_old_connections, connections
 
 from sync.intake.dump import Dump
 from sync.intake.retry import Retried, retry_due
@@ -197,7 +197,7 @@ class Worker:
         self._retry_at = time.monotonic() + _SECONDS_BETWEEN_RETRIES
         try:
             retried = self._await(self._aside.start(partial(_retry_kept, self._keys)), _GRACE[1])
-        except (Away, DatabaseError, InterfaceError):
+        except Away:
             return
         if retried != Retried():
             log.info("quarantine_retried", stored=retried.stored, kept=retried.kept)

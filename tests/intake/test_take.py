@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from sync.store.errors import Away, Refused
 
 from sync.intake import take as module
 from sync.intake.sources import GivenUp, NotKept, Raw
@@ -12,6 +11,7 @@ from sync.intake.take import take
 from sync.proca import messages
 from sync.proca.encryption import KeyStore
 from sync.store.arrivals import Arrival, Unstorable
+from sync.store.errors import Away, Refused
 from sync.terms import Verdict
 from tests.intake.messages import an_action
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from sync.store.errors import Away
 
 from sync.intake import worker as module
 from sync.intake.retry import Retried
@@ -16,6 +15,7 @@ from sync.intake.sources import Batch, GivenUp, Raw, SourceFailed
 from sync.intake.worker import Order, Worker
 from sync.proca.encryption import KeyStore
 from sync.processes import Stop
+from sync.store.errors import Away
 from sync.terms import Verdict
 from tests.intake.reading import batch_of, numbered, reading
 from tests.servers import wait_until

@@ -9,13 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DatabaseError, InterfaceError
 
 from sync.intake.keys import load_keys
 from sync.intake.retry import retry
 from sync.intake.sources import NotKept
 from sync.models import QuarantinedMessage
-from sync.store.errors import Away
+from sync.store.errors import Away, told_apart
 from sync.store.quarantine import discard
 
 _COLUMNS = ("id", "received", "queue", "reader", "code", "where", "attempts")
@@ -51,13 +50,12 @@ class Command(BaseCommand):
             "discard": self._discard,
         }
         try:
-            actions[options["what"]](options)
+            with told_apart():
+                actions[options["what"]](options)
         except Away as away:
             raise CommandError(f"the database is away ({away.reason})") from None
         except NotKept as failure:
             raise CommandError(str(failure)) from None
-        except (DatabaseError, InterfaceError) as error:
-            raise CommandError(f"the database does not answer ({type(error).__name__})") from None
 
     def _list(self, _options: dict[str, Any]) -> None:
         self.stdout.write("\t".join(_COLUMNS))
