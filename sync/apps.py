@@ -9,3 +9,9 @@ class SyncConfig(AppConfig):
     name = "sync"
     label = "sync"
     verbose_name = "Proca CRM"
+
+    def ready(self) -> None:
+        """Let the change log listen."""
+        from sync.changes import log
+
+        log.connect()

@@ -47,7 +47,7 @@ def fuller(one: Any, other: Any) -> Any:
     """Return the better of two values of one field and one stage: non-empty beats empty, then the larger."""
     if one is other:
         return one
-    return max((one, other), key=lambda value: (not is_empty(value), value is not None, larger_key(value)))
+    return max((one, other), key=lambda value: (not is_empty(value), larger_key(value)))
 
 
 #: One field of a campaign, page or org: when it was said, by which action, and what, ready to be compared.

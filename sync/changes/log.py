@@ -1,0 +1,62 @@
+"""Signals become rows of the change log, in the transaction of the batch.
+
+The lock that every writer takes first is held until the commit is visible, so the ids are in commit order and whoever
+reads `id > after` never misses one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.dispatch import receiver
+from django.utils import timezone
+
+from sync import signals
+from sync.models import Change, bulk
+from sync.rules.newest import canonical
+from sync.terms import to_instant
+
+_COLUMNS = ("kind", "object", "object_id", "occurred_at", "data", "origin")
+
+
+def _record(kind: str, origin: str, lines: Iterable[tuple[int, dict[str, Any]]]) -> None:
+    now = to_instant(timezone.now())
+    name = kind.partition(".")[0]
+    rows = [(kind, name, object_id, now, canonical(data), origin) for object_id, data in lines]
+    bulk.insert(Change, _COLUMNS, rows)
+
+
+def _of_ids(signal: Any, kind: str) -> None:
+    @receiver(signal, weak=False, dispatch_uid=f"sync.changes.{kind}")
+    def record(*, ids: Iterable[int], origin: str, **_: Any) -> None:
+        _record(kind, origin, ((object_id, {}) for object_id in ids))
+
+
+def connect() -> None:
+    """Listen to what the store tells."""
+    for signal, kind in (
+        (signals.supporter_changed, "supporter.changed"),
+        (signals.supporter_erased, "supporter.erased"),
+        (signals.action_recorded, "action.recorded"),
+        (signals.action_changed, "action.changed"),
+        (signals.consent_recorded, "consent.recorded"),
+        (signals.campaign_changed, "campaign.changed"),
+        (signals.page_changed, "page.changed"),
+        (signals.org_changed, "org.changed"),
+    ):
+        _of_ids(signal, kind)
+    signals.supporter_merged.connect(_merged, weak=False, dispatch_uid="sync.changes.merged")
+    signals.subscription_changed.connect(_subscription, weak=False, dispatch_uid="sync.changes.subscription")
+
+
+def _merged(*, merged: dict[int, int], origin: str, **_: Any) -> None:
+    _record("supporter.merged", origin, ((former, {"into": into}) for former, into in merged.items()))
+
+
+def _subscription(*, subscriptions: Iterable[tuple[int, str, int]], origin: str, **_: Any) -> None:
+    _record(
+        "subscription.changed",
+        origin,
+        ((object_id, {"status": status, "org": org}) for object_id, status, org in subscriptions),
+    )

@@ -1,0 +1,152 @@
+"""Reading and writing many rows with one statement, on both databases.
+
+PostgreSQL takes arrays and COPY, SQLite a JSON list and executemany; this is the one file where they differ. Times are
+Instants on our side, and JSON columns are canonical text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import connection, models
+
+from sync.terms import Instant, to_datetime, to_instant
+
+Row = tuple[Any, ...]
+
+
+def is_postgresql() -> bool:
+    """Tell which of the two databases this is."""
+    return connection.vendor == "postgresql"
+
+
+def among(column: str, kind: str = "text") -> str:
+    """Return the condition that a column is one of a list, which `listed` passes as one parameter."""
+    if is_postgresql():
+        return f"{column} = ANY(%s::{kind}[])"
+    return f"{column} IN (SELECT value FROM json_each(%s))"
+
+
+def listed(values: Iterable[Any]) -> Any:
+    """Return a list as the parameter that `among` takes."""
+    values = list(values)
+    return values if is_postgresql() else json.dumps(values)
+
+
+def select(sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+    """Return all rows of a query."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())
+
+
+def execute(sql: str, parameters: Sequence[Any] = ()) -> int:
+    """Run a statement and return how many rows it changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        return cursor.rowcount
+
+
+def instant(value: Any) -> Instant | None:
+    """Return a time that was read as an Instant."""
+    if value is None:
+        return None
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return to_instant(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+
+
+def truth(value: Any) -> bool | None:
+    """Return a truth value that was read; SQLite gives numbers."""
+    return None if value is None else bool(value)
+
+
+def draw(model: type[models.Model], number: int) -> list[int]:
+    """Return so many new ids. Only rows that will really be written draw one, so a replay burns none."""
+    if not number:
+        return []
+    table = model._meta.db_table
+    if is_postgresql():
+        sequence = f"pg_get_serial_sequence('{table}', 'id')"
+        return [row[0] for row in select(f"SELECT nextval({sequence}) FROM generate_series(1, %s)", [number])]
+    last = select("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
+    first = (last[0][0] if last else 0) + 1
+    return list(range(first, first + number))
+
+
+def insert(model: type[models.Model], columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Insert rows that are known to be new."""
+    if not rows:
+        return
+    table, names = model._meta.db_table, ", ".join(f'"{name}"' for name in columns)
+    with connection.cursor() as cursor:
+        if is_postgresql():
+            with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+                for row in _converted(model, columns, rows):
+                    copy.write_row(row)
+        else:
+            marks = ", ".join(["%s"] * len(columns))
+            cursor.executemany(
+                f"INSERT INTO {table} ({names}) VALUES ({marks})", list(_converted(model, columns, rows))
+            )
+
+
+def update(model: type[models.Model], columns: Sequence[str], rows: Sequence[Row]) -> None:
+    """Write columns of rows by id; the id comes last in each row."""
+    if not rows:
+        return
+    table = model._meta.db_table
+    converted = list(_converted(model, [*columns, "id"], rows))
+    with connection.cursor() as cursor:
+        if is_postgresql():
+            cursor.execute(_update_sql(model, table, columns), [list(column) for column in zip(*converted, strict=True)])
+        else:
+            names = ", ".join(f'"{name}" = %s' for name in columns)
+            cursor.executemany(f"UPDATE {table} SET {names} WHERE id = %s", converted)
+
+
+def _update_sql(model: type[models.Model], table: str, columns: Sequence[str]) -> str:
+    kinds = _kinds(model)
+    names = [*columns, "id"]
+    arrays = ", ".join(f"%s::{'text' if kinds[name] == 'json' else kinds[name]}[]" for name in names)
+    cast = {name: f'new."{name}"' + ("::json" if kinds[name] == "json" else "") for name in names}
+    assignments = ", ".join(f'"{name}" = {cast[name]}' for name in columns)
+    fields = ", ".join(f'"{name}"' for name in names)
+    return f"UPDATE {table} AS old SET {assignments} FROM unnest({arrays}) AS new ({fields}) WHERE old.id = new.id"
+
+
+def delete(model: type[models.Model], ids: Iterable[int]) -> None:
+    """Delete rows by id."""
+    ids = list(ids)
+    if ids:
+        execute(f"DELETE FROM {model._meta.db_table} WHERE {among('id', 'bigint')}", [listed(ids)])
+
+
+def _kinds(model: type[models.Model]) -> dict[str, str]:
+    return {
+        field.column: str(field.db_type(connection)).replace("integer", "bigint").split(" ")[0]
+        if "timestamp" not in str(field.db_type(connection))
+        else "timestamptz"
+        for field in model._meta.concrete_fields
+    }
+
+
+def _converted(model: type[models.Model], columns: Sequence[str], rows: Sequence[Row]) -> Iterator[Row]:
+    """Turn Instants into what the driver takes, for the columns that hold times."""
+    times = {
+        index
+        for index, name in enumerate(columns)
+        if isinstance(_field(model, name), models.DateTimeField)
+    }
+    adapt = connection.ops.adapt_datetimefield_value
+    for row in rows:
+        yield tuple(
+            adapt(to_datetime(value)) if index in times and value is not None else value
+            for index, value in enumerate(row)
+        )
+
+
+def _field(model: type[models.Model], column: str) -> models.Field[Any, Any]:
+    return next(field for field in model._meta.concrete_fields if field.column == column)
