@@ -178,16 +178,18 @@ class _Fold:
         return max(stops)[1] if stops else self.will
 
 
-def subscribed(entries: Iterable[Entry], policy: str, given_email: str | None, spam_at: Instant | None) -> Subscribed:
+def subscribed(
+    entries: Iterable[Entry], policy: str, given_email: str | None, complaints: Iterable[Instant]
+) -> Subscribed:
     """Fold the entries that speak of one supporter and organisation.
 
     `given_email` is the supporter's email where an edit or a delivered action gave it; it is mailed while no entry says
-    otherwise. `spam_at` is a complaint that an erasure remembers: it counts like an entry, and is none.
+    otherwise. `complaints` are those that an erasure remembers: they count like entries, and are none.
     """
     ordered: list[tuple[tuple[Instant, int, str, bool], Entry, bool]] = [
         (entry.order, entry, False) for entry in entries
     ]
-    if spam_at is not None:
+    for spam_at in complaints:
         remembered = Entry(ShownKey(0, ConsentKind.SPAM, spam_at, ""), frozenset())
         ordered.append((remembered.order, remembered, True))
     ordered.sort(key=lambda line: (line[0], line[2]))

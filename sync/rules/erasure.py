@@ -22,23 +22,21 @@ CLEAR = "="
 HashKey = Callable[[str, str], str]
 
 
-@dataclass(slots=True)
-class Group:
-    """Hashes that marks have reached together; `marks` maps times to the hashes they were given for.
+@dataclass(slots=True, eq=False)
+class Reach:
+    """An erasure at a time, with all hashes that it has reached.
 
-    `spam` holds the organisations that had a complaint at or before the newest mark, 0 for one of no organisation.
+    `spam` maps organisations, 0 for none, to the time of the oldest complaint that it has removed.
     """
 
+    at: Instant
     keys: set[str] = field(default_factory=set)
-    marks: dict[Instant, frozenset[str]] = field(default_factory=dict)
-    spam: set[int] = field(default_factory=set)
+    spam: dict[int, Instant] = field(default_factory=dict)
 
-    def swallow(self, other: Group) -> None:
-        """Take in everything of another group."""
-        self.keys |= other.keys
-        self.spam |= other.spam
-        for at, given in other.marks.items():
-            self.marks[at] = self.marks.get(at, frozenset()) | given
+    def remember(self, org: int, since: Instant) -> None:
+        """Keep in mind a complaint that is at or before this mark."""
+        if since <= self.at:
+            self.spam[org] = min(since, self.spam.get(org, since))
 
 
 @dataclass(slots=True)
@@ -53,36 +51,15 @@ class Heard:
 
 
 class Marks:
-    """The marks in force, by hash."""
+    """The marks in force."""
 
     def __init__(self, hash_key: HashKey, was_shared: Callable[[str, Instant], bool]) -> None:
         self._hash_key = hash_key
         self._was_shared = was_shared
-        self._groups: dict[str, Group] = {}
+        self.reaches: list[Reach] = []
 
     def __bool__(self) -> bool:
-        return bool(self._groups)
-
-    def groups(self) -> list[Group]:
-        """Return the distinct groups."""
-        return list({id(group): group for group in self._groups.values()}.values())
-
-    def add(self, group: Group) -> bool:
-        """Add a group or a new mark; tell whether anything new was said."""
-        known = {key: self._groups[key] for key in group.keys if key in self._groups}
-        if len(known) == len(group.keys) and len({id(one) for one in known.values()}) == 1:
-            same = next(iter(known.values()))
-            if all(given <= same.marks.get(at, frozenset()) for at, given in group.marks.items()) and (
-                group.spam <= same.spam
-            ):
-                return False
-        merged = Group()
-        for one in {id(one): one for one in known.values()}.values():
-            merged.swallow(one)
-        merged.swallow(group)
-        for key in merged.keys:
-            self._groups[key] = merged
-        return True
+        return bool(self.reaches)
 
     def hashed(self, pair: Pair) -> Pair:
         """Return a pair as hashes, without the leading sign."""
@@ -93,68 +70,91 @@ class Marks:
             return ""
         return key[1:] if key.startswith(HASHED) else self._hash_key(kind, key)
 
-    def group(self, key_hash: str) -> Group | None:
-        """Return the group that a hash belongs to."""
-        return self._groups.get(key_hash)
+    def keys_of(self, *pairs: Pair) -> set[str]:
+        """Return the hashes of all keys of these pairs."""
+        return {key for pair in pairs for key in self.hashed(pair) if key}
 
-    def reaching(self, pair: Pair) -> list[Instant]:
-        """Return the times of the marks that are on a pair."""
-        email, ref = self.hashed(pair)
-        times: set[Instant] = set()
-        if ref and (group := self._groups.get(ref)):
-            times.update(at for at, given in group.marks.items() if self._is_on_people(given, at))
-        if email and (group := self._groups.get(email)):
-            times.update(at for at, given in group.marks.items() if self._is_on_email(email, bool(ref), given, at))
-        return sorted(times)
+    def add(self, at: Instant, pairs: Iterable[Pair]) -> bool:
+        """Add a mark on these keys; tell whether it was new."""
+        keys = self._carried(self.keys_of(*pairs), at)
+        same = [reach for reach in self.reaches if reach.at == at and reach.keys & keys]
+        if any(keys <= reach.keys for reach in same) or not keys:
+            return False
+        mark = Reach(at, keys)
+        for reach in same:
+            self.reaches.remove(reach)
+            mark.keys |= reach.keys
+            mark.spam |= reach.spam
+        self.reaches.append(mark)
+        return True
+
+    def is_marked(self, pair: Pair) -> bool:
+        """Tell whether any mark has reached a key of a pair, shared or not."""
+        keys = self.keys_of(pair)
+        return any(reach.keys & keys for reach in self.reaches)
+
+    def on(self, pair: Pair) -> list[Reach]:
+        """Return the marks that are on a pair."""
+        if not self.reaches:
+            return []
+        keys = self.keys_of(pair)
+        return [reach for reach in self.reaches if self._carried(keys, reach.at) & reach.keys]
 
     def newest(self, pair: Pair) -> Instant | None:
         """Return the time of the newest mark on a pair, null where there is none."""
-        times = self.reaching(pair) if self._groups else []
-        return times[-1] if times else None
-
-    def _is_on_people(self, given: frozenset[str], at: Instant) -> bool:
-        """Whether a mark was given for more than emails that were shared at its time."""
-        return any(key[0] == "r" or not self._was_shared(key, at) for key in given)
-
-    def _is_on_email(self, email: str, has_ref: bool, given: frozenset[str], at: Instant) -> bool:
-        """A shared email neither carries a mark where there is a contactRef, nor takes one given for a contactRef."""
-        if not self._was_shared(email, at):
-            return self._is_on_people(given, at)
-        return not has_ref and email in given and not any(key[0] == "r" for key in given)
-
-    def join(self, pairs: Iterable[Pair], at: Instant) -> bool:
-        """Make one group of all keys of these pairs but emails shared at that time; tell whether that was new."""
-        keys = {key for pair in pairs for key in self.hashed(pair) if key}
-        keys = {key for key in keys if key[0] == "r" or not self._was_shared(key, at)}
-        if len(keys) < 2:
-            return False
-        first = next((self._groups[key] for key in keys if key in self._groups), None)
-        if first is not None and all(self._groups.get(key) is first for key in keys):
-            return False
-        return self.add(Group(keys=keys))
+        return max((reach.at for reach in self.on(pair)), default=None)
 
     def was_shared(self, pair: Pair, at: Instant) -> bool:
         """Tell whether a pair is an email alone, shared at that time."""
         email, ref = self.hashed(pair)
         return not ref and bool(email) and self._was_shared(email, at)
 
-    def remember_spam(self, pair: Pair, org: int) -> None:
-        """Keep in mind that there was a complaint that a mark has removed."""
-        for key in self.hashed(pair):
-            if group := self._groups.get(key):
-                group.spam.add(org)
+    def _carried(self, keys: set[str], at: Instant) -> set[str]:
+        """Leave out an email that was shared then, where there is a contactRef: it neither carries nor passes a mark."""
+        return self._unshared(keys, at) if any(key[0] == "r" for key in keys) else keys
 
-    def spam_of(self, pairs: Iterable[Pair]) -> dict[int, Instant]:
-        """Return the remembered complaints about whoever has these pairs: the mark's time by organisation."""
-        spam: dict[int, Instant] = {}
-        for pair in pairs:
-            at = self.newest(pair)
-            if at is None:
-                continue
-            for key in self.hashed(pair):
-                for org in group.spam if (group := self._groups.get(key)) else ():
-                    spam[org] = max(at, spam.get(org, at))
-        return spam
+    def _unshared(self, keys: set[str], at: Instant) -> set[str]:
+        return {key for key in keys if key[0] == "r" or not self._was_shared(key, at)}
+
+    def spam_of(self, pairs: Iterable[Pair]) -> set[tuple[int, Instant]]:
+        """Return the remembered complaints about whoever has these pairs: organisations, and times of marks."""
+        keys = self.keys_of(*pairs)
+        return {
+            (org, reach.at)
+            for reach in self.reaches
+            if self._carried(keys, reach.at) & reach.keys
+            for org in reach.spam
+        }
+
+    def spread(self, contacts: dict[Pair, Said], heard: dict[Pair, Heard], links: Iterable[HandLink]) -> None:
+        """Let every mark pass on, until nothing new is reached."""
+        told = [(self.keys_of(pair), oldest) for pair, oldest in _details_of_pairs(contacts, heard)]
+        linked = [(self.keys_of(link.a, link.b), link) for link in links]
+        while any([self._grow(reach, told, linked) for reach in self.reaches]):
+            pass
+
+    def _grow(
+        self, reach: Reach, told: list[tuple[set[str], Instant]], linked: list[tuple[set[str], HandLink]]
+    ) -> bool:
+        before = len(reach.keys)
+        for keys, oldest in told:
+            if oldest <= reach.at:
+                self._pass(reach, self._carried(keys, reach.at))
+        for keys, link in linked:
+            if link.held_at(reach.at):
+                unshared = self._unshared if link.kind == "edit" else self._carried
+                self._pass(reach, unshared(keys, reach.at))
+        for other in self.reaches:
+            if other.at <= reach.at:
+                self._pass(reach, self._carried(other.keys, reach.at))
+            if other.keys & reach.keys:
+                for org, since in other.spam.items():
+                    reach.remember(org, since)
+        return len(reach.keys) != before
+
+    def _pass(self, reach: Reach, keys: set[str]) -> None:
+        if not keys <= reach.keys and keys & reach.keys:
+            reach.keys |= keys
 
 
 def keep(said: Said, pair: Pair, marks: Marks) -> tuple[Said, Heard] | None:
@@ -175,7 +175,7 @@ def keep(said: Said, pair: Pair, marks: Marks) -> tuple[Said, Heard] | None:
     if lives:
         kept.oldest, kept.newest = said.oldest, said.newest
         kept.orgs = {org: newest for org, newest in said.orgs.items() if newest > at}
-    elif all(pair) and not _grouped(pair, marks):
+    elif all(pair):
         heard.oldest = said.oldest
     return kept, heard
 
@@ -185,42 +185,34 @@ def keep_heard(heard: Heard, pair: Pair, marks: Marks) -> Heard:
     entries = heard.entries
     if any(key.email.startswith(CLEAR) for key in entries):
         entries = {_sealed(key, pair, marks): atoms for key, atoms in entries.items()}
-    if marks.newest(pair) is None:
-        return Heard(entries=entries, oldest=heard.oldest)
-    return Heard(
-        entries=_kept_entries(entries, pair, marks, hashed=True),
-        oldest=None if _grouped(pair, marks) else heard.oldest,
-    )
+    if marks.on(pair):
+        entries = _kept_entries(entries, pair, marks, hashed=True)
+    return Heard(entries=entries, oldest=heard.oldest)
 
 
 def _sealed(key: EntryKey, pair: Pair, marks: Marks) -> EntryKey:
     email = (key.email.removeprefix(CLEAR), "")
-    if not key.email.startswith(CLEAR) or (marks.newest(email) is None and marks.newest(pair) is None):
+    if not key.email.startswith(CLEAR) or not (marks.is_marked(email) or marks.on(pair)):
         return key
     return key._replace(email=marks.hashed(email)[0])
 
 
-def _grouped(pair: Pair, marks: Marks) -> bool:
-    email, ref = marks.hashed(pair)
-    return marks.group(email) is not None and marks.group(email) is marks.group(ref)
-
-
 def _kept_entries(entries: Entries, pair: Pair, marks: Marks, *, hashed: bool) -> Entries:
     kept: Entries = {}
-    times = marks.reaching(pair)
     for key, atoms in entries.items():
-        if key.at <= times[-1] and not _outlives(key, pair, marks, times):
-            if key.kind == ConsentKind.SPAM:
-                marks.remember_spam(pair, key.org)
-            continue
-        email = key.email if hashed or not key.email else marks.hashed((key.email, ""))[0]
-        kept[EntryKey(key.org, key.kind, key.at, email)] = atoms
+        removing = [reach for reach in marks.on(pair) if key.at <= reach.at and not _spares(reach, key, pair, marks)]
+        if key.kind == ConsentKind.SPAM:
+            for reach in removing:
+                reach.remember(key.org, key.at)
+        if not removing:
+            email = key.email if hashed or not key.email else marks.hashed((key.email, ""))[0]
+            kept[key._replace(email=email)] = atoms
     return kept
 
 
-def _outlives(key: EntryKey, pair: Pair, marks: Marks, times: list[Instant]) -> bool:
-    """A stop that names only an email that was shared at every mark's time waits for whoever has that email."""
-    return key.kind in STOPS and all(marks.was_shared(pair, at) for at in times if at >= key.at)
+def _spares(reach: Reach, key: EntryKey, pair: Pair, marks: Marks) -> bool:
+    """A stop that names only an email that was shared at the mark's time waits for whoever has that email."""
+    return key.kind in STOPS and marks.was_shared(pair, reach.at)
 
 
 @dataclass(slots=True)
@@ -247,29 +239,6 @@ class HandLink:
         """Tell whether the link held at a time."""
         until = [what for when, what in self.history if when <= at]
         return bool(until) and until[-1] != "undo"
-
-
-def spread(
-    marks: Marks, contacts: dict[Pair, Said], heard: dict[Pair, Heard], links: Iterable[HandLink]
-) -> None:
-    """Let every mark pass on, until nothing new is reached."""
-    links = list(links)
-    moved = True
-    while moved:
-        moved = False
-        for pair, oldest in _details_of_pairs(contacts, heard):
-            for at in marks.reaching(pair):
-                if oldest <= at:
-                    moved |= marks.join([pair], at)
-        for link in links:
-            for at in {*marks.reaching(link.a), *marks.reaching(link.b)}:
-                if link.held_at(at) and _may_pass(link, marks, at):
-                    moved |= marks.join([link.a, link.b], at)
-
-
-def _may_pass(link: HandLink, marks: Marks, at: Instant) -> bool:
-    """An edit never passes a mark to or from an email that was shared at its time."""
-    return link.kind != "edit" or not (marks.was_shared(link.a, at) or marks.was_shared(link.b, at))
 
 
 def _details_of_pairs(contacts: dict[Pair, Said], heard: dict[Pair, Heard]) -> Iterator[tuple[Pair, Instant]]:

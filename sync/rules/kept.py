@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sync.rules.actions import Told
 from sync.rules.contacts import Entries, Said, join_entries
-from sync.rules.erasure import CLEAR, HASHED, Group, HandLink, HashKey, Heard, Marks, keep, keep_heard, spread
+from sync.rules.erasure import CLEAR, HASHED, HandLink, HashKey, Heard, Marks, keep, keep_heard
 from sync.rules.facts import Facts, LinkFacts, MarkFacts, NoticeFacts, PlaceFacts
 from sync.rules.identity import Pair
 from sync.rules.newest import Given, News, join_given
@@ -106,7 +106,7 @@ class Kept:
         """Let marks pass on to all that they reach, and take out what they remove."""
         if not self.marks:
             return
-        spread(self.marks, self.contacts, self.heard, self.links.values())
+        self.marks.spread(self.contacts, self.heard, self.links.values())
         self._erase_contacts()
         self._erase_actions()
         self._erase_links()
@@ -149,17 +149,9 @@ class Kept:
         """Join what a message or an edit says of a contact; what a known mark removes does not come in at all."""
         if self.marks and (let_through := keep(said, pair, self.marks)) is not None:
             kept, heard = let_through
-            self._pass_on(pair, said)
             news = self._hear(self.hashed(pair), heard)
             return news if kept.is_blank() else max(news, self._join(pair, kept))
         return self._join(pair, said)
-
-    def _pass_on(self, pair: Pair, said: Said) -> None:
-        if said.oldest is None:
-            return
-        for at in self.marks.reaching(pair):
-            if said.oldest <= at:
-                self.marks.join([pair], at)
 
     def _join(self, pair: Pair, said: Said) -> News:
         known = self.contacts.get(pair)
@@ -198,9 +190,7 @@ class Kept:
         return link.add(said.at, said.what)
 
     def _mark(self, mark: MarkFacts) -> bool:
-        given = {key for pair in mark.keys for key in self.marks.hashed(pair) if key}
-        group = Group(keys=set(given), marks={mark.at: frozenset(given)})
-        return self.marks.add(group) if given else False
+        return self.marks.add(mark.at, mark.keys)
 
     # What marks take out.
 
@@ -225,7 +215,7 @@ class Kept:
                 continue
             voices: dict[Pair, Instant] = {}
             for pair, at in told.voices.items():
-                key = self.hashed(pair) if self.marks.newest(pair) is not None else pair
+                key = self.hashed(pair) if self.marks.on(pair) else pair
                 voices[key] = min(at, voices.get(key, at))
             if not told.erased or voices != told.voices:
                 told.erase()
@@ -234,9 +224,10 @@ class Kept:
 
     def _erase_links(self) -> None:
         for key, link in list(self.links.items()):
-            times = [*self.marks.reaching(link.a), *self.marks.reaching(link.b)]
-            if not times:
+            marks = [*self.marks.on(link.a), *self.marks.on(link.b)]
+            if not marks:
                 continue
-            link.history = [(at, what) for at, what in link.history if at > max(times)]
+            newest = max(mark.at for mark in marks)
+            link.history = [(at, what) for at, what in link.history if at > newest]
             if not link.history:
                 del self.links[key]

@@ -309,8 +309,8 @@ class People:
         for entry in person.entries.values():
             by_org[entry.key.org].append(entry)
         everywhere = by_org.pop(0, [])
-        spam = self._kept.marks.spam_of([*person.pairs, *person.attached]) if self._kept.marks else {}
+        spam = self._kept.marks.spam_of([*person.pairs, *person.attached]) if self._kept.marks else ()
         given = person.details.email if person.details.email_was_given else None
         for org in orgs | set(by_org):
-            spam_at = max((spam[one] for one in (0, org) if one in spam), default=None)
-            person.subscriptions[org] = subscribed([*by_org[org], *everywhere], self._policy(org), given, spam_at)
+            complaints = [at for one, at in spam if one in (0, org)]
+            person.subscriptions[org] = subscribed([*by_org[org], *everywhere], self._policy(org), given, complaints)

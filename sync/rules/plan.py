@@ -176,7 +176,7 @@ class _Planner:
         ]
 
     def _is_marked(self, pair: Pair) -> bool:
-        return any(self.kept.marks.group(key) is not None for key in self.kept.marks.hashed(pair) if key)
+        return self.kept.marks.is_marked(pair)
 
     def actions(self) -> None:
         for action_id, told in self.kept.actions.items():

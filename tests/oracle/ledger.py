@@ -49,7 +49,7 @@ class Entry:
 
     @property
     def speaks_of_person(self) -> bool:
-        return self.email is None
+        return self.email is None and not self.foreign
 
     @property
     def source(self) -> str:
@@ -207,13 +207,12 @@ class Ledger:
 
     def enter(self, supporter: Supporter, report: Report) -> None:
         """One for each (supporter, org, kind, occurred_at, email), whatever repeats it."""
-        foreign = (
-            isinstance(report.origin, Message)
-            and report.email is not None
-            and report.email not in supporter.emails
-        )
-        identity = (report.org, report.kind, report.at, report.email, foreign)
-        entry = self.by_supporter[supporter].setdefault(identity, Entry(*identity))
+        foreign = report.email is not None and report.email not in supporter.emails
+        if isinstance(report.origin, HandEntry):
+            foreign = foreign and self.erasure.marked({("email", report.email)})
+        identity = (report.org, report.kind, report.at, None if foreign else report.email)
+        entry = self.by_supporter[supporter].setdefault(identity, Entry(*identity, foreign))
+        entry.foreign = entry.foreign and foreign
         entry.reports.append(report)
 
     def entries(self, supporter: Supporter) -> list[Entry]:
