@@ -36,7 +36,7 @@ org_changed = Signal()
 
 def tell(signal: Signal, *, origin: str, **what: Any) -> None:
     """Tell every receiver of a signal what a batch did; `origin` names the destination that said it, or nothing."""
-    receivers, _ = signal._live_receivers(None)  # type: ignore[attr-defined]  # noqa: SLF001 - the order of connection
+    receivers, _ = signal._live_receivers(None)  # type: ignore[attr-defined]
     for receiver in receivers:
         if receiver.__module__.startswith("sync."):
             receiver(signal=signal, sender=None, origin=origin, **what)
@@ -49,4 +49,8 @@ def _tell_stranger(receiver: Any, signal: Signal, origin: str, what: dict[str, A
         with transaction.atomic():
             receiver(signal=signal, sender=None, origin=origin, **what)
     except Exception as error:  # noqa: BLE001 - whatever another's receiver raises is not the batch's fault
-        log.error("receiver_failed", receiver=f"{receiver.__module__}.{receiver.__qualname__}", error=type(error).__name__)
+        log.error(
+            "receiver_failed",
+            receiver=f"{receiver.__module__}.{receiver.__qualname__}",
+            error=type(error).__name__,
+        )

@@ -3,7 +3,7 @@
 from sync.models.actions import Action, Voice
 from sync.models.changes import Change
 from sync.models.consent import Consent, Subscription, WaitingEntries
-from sync.models.identity import Link, Mark, MarkGroup, SharedEmail
+from sync.models.identity import Erasure, Link, Mark, SharedEmail
 from sync.models.intake import Installation, IntakeCount, Notice, QuarantinedMessage
 from sync.models.people import Contact, FormerSupporter, Supporter
 from sync.models.places import ActionPage, Campaign, Org
@@ -15,12 +15,12 @@ __all__ = [
     "Change",
     "Consent",
     "Contact",
+    "Erasure",
     "FormerSupporter",
     "Installation",
     "IntakeCount",
     "Link",
     "Mark",
-    "MarkGroup",
     "Notice",
     "Org",
     "QuarantinedMessage",

@@ -101,7 +101,9 @@ def update(model: type[models.Model], columns: Sequence[str], rows: Sequence[Row
     converted = list(_converted(model, [*columns, "id"], rows))
     with connection.cursor() as cursor:
         if is_postgresql():
-            cursor.execute(_update_sql(model, table, columns), [list(column) for column in zip(*converted, strict=True)])
+            cursor.execute(
+                _update_sql(model, table, columns), [list(column) for column in zip(*converted, strict=True)]
+            )
         else:
             names = ", ".join(f'"{name}" = %s' for name in columns)
             cursor.executemany(f"UPDATE {table} SET {names} WHERE id = %s", converted)
@@ -136,9 +138,7 @@ def _kinds(model: type[models.Model]) -> dict[str, str]:
 def _converted(model: type[models.Model], columns: Sequence[str], rows: Sequence[Row]) -> Iterator[Row]:
     """Turn Instants into what the driver takes, for the columns that hold times."""
     times = {
-        index
-        for index, name in enumerate(columns)
-        if isinstance(_field(model, name), models.DateTimeField)
+        index for index, name in enumerate(columns) if isinstance(_field(model, name), models.DateTimeField)
     }
     adapt = connection.ops.adapt_datetimefield_value
     for row in rows:

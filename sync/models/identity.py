@@ -37,14 +37,13 @@ class SharedEmail(models.Model):
         return f"shared email {self.pk}"
 
 
-class MarkGroup(models.Model):
-    """Keys that erasure marks have reached together (rule 7).
+class Erasure(models.Model):
+    """An erasure mark (rule 7): its time as an Instant, and what it remembers of complaints.
 
-    `marks` is a list of [Instant, [hashes that it was given for]]; `spam` lists the organisations that had a complaint
-    at or before the newest mark.
+    `spam` is a list of [organisation or 0, Instant of the oldest complaint that was removed].
     """
 
-    marks = ExactJSONField(default=list)
+    at = models.BigIntegerField()
     spam = ExactJSONField(default=list)
 
     def __str__(self) -> str:
@@ -52,10 +51,13 @@ class MarkGroup(models.Model):
 
 
 class Mark(models.Model):
-    """The keyed hash of an erased person's key."""
+    """The keyed hash of a key that an erasure has reached."""
 
-    key_hash = models.TextField(unique=True)
-    group = models.ForeignKey(MarkGroup, models.DO_NOTHING, db_constraint=False, related_name="keys")
+    key_hash = models.TextField()
+    erasure = models.ForeignKey(Erasure, models.DO_NOTHING, db_constraint=False, related_name="keys")
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["key_hash", "erasure"], name="mark_once"),)
 
     def __str__(self) -> str:
         return f"mark {self.pk}"

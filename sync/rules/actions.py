@@ -37,7 +37,18 @@ class Told:
     of its details; `readers` are the organisations that it was read for. `erased`: a mark removed one of its messages.
     """
 
-    __slots__ = ("custom", "erased", "fields", "opt_in", "pair", "readers", "stage", "testing", "voices", "with_consent")
+    __slots__ = (
+        "custom",
+        "erased",
+        "fields",
+        "opt_in",
+        "pair",
+        "readers",
+        "stage",
+        "testing",
+        "voices",
+        "with_consent",
+    )
 
     def __init__(self, stage: int) -> None:
         self.stage = stage

@@ -184,15 +184,15 @@ def keep_heard(heard: Heard, pair: Pair, marks: Marks) -> Heard:
     """Return what a hashed pair's marks let through; an erased email is not kept in clear whatever it stands under."""
     entries = heard.entries
     if any(key.email.startswith(CLEAR) for key in entries):
-        entries = {_sealed(key, pair, marks): atoms for key, atoms in entries.items()}
+        entries = {_sealed(key, marks): atoms for key, atoms in entries.items()}
     if marks.on(pair):
         entries = _kept_entries(entries, pair, marks, hashed=True)
     return Heard(entries=entries, oldest=heard.oldest)
 
 
-def _sealed(key: EntryKey, pair: Pair, marks: Marks) -> EntryKey:
+def _sealed(key: EntryKey, marks: Marks) -> EntryKey:
     email = (key.email.removeprefix(CLEAR), "")
-    if not key.email.startswith(CLEAR) or not (marks.is_marked(email) or marks.on(pair)):
+    if not key.email.startswith(CLEAR) or not marks.is_marked(email):
         return key
     return key._replace(email=marks.hashed(email)[0])
 
@@ -200,7 +200,9 @@ def _sealed(key: EntryKey, pair: Pair, marks: Marks) -> EntryKey:
 def _kept_entries(entries: Entries, pair: Pair, marks: Marks, *, hashed: bool) -> Entries:
     kept: Entries = {}
     for key, atoms in entries.items():
-        removing = [reach for reach in marks.on(pair) if key.at <= reach.at and not _spares(reach, key, pair, marks)]
+        removing = [
+            reach for reach in marks.on(pair) if key.at <= reach.at and not _spares(reach, key, pair, marks)
+        ]
         if key.kind == ConsentKind.SPAM:
             for reach in removing:
                 reach.remember(key.org, key.at)

@@ -12,7 +12,7 @@ from sync.rules.actions import Told, stage_number
 from sync.rules.contacts import Atom, Detail, Entries, EntryKey, Said, Slot, at_or_unknown, detail
 from sync.rules.identity import Pair, email_key, ref_key
 from sync.rules.newest import Given, given, is_empty
-from sync.terms import ADDRESS, STOPS, UNKNOWN, ConsentKind, Instant, Source, Stage
+from sync.terms import STOPS, UNKNOWN, ConsentKind, Instant, Source, Stage
 
 #: What `emailStatus` can say beside nothing.
 _STATUS_KINDS = frozenset({ConsentKind.DOUBLE_OPT_IN, *STOPS})
@@ -212,7 +212,9 @@ def _said_of_event(event: messages.EmailStatus, pair: Pair, reader: int) -> Said
     slot = Slot.TESTING_EVENT if event.testing else Slot.EVENT
     said = _said(pair, event.contact, event.contact.details, slot, at, event.timestamp, event.action_id or 0)
     said.entries = dict(
-        _status_entries(event.privacy, pair, reader, event.action_id or 0, event.timestamp, event.timestamp, event.testing)
+        _status_entries(
+            event.privacy, pair, reader, event.action_id or 0, event.timestamp, event.timestamp, event.testing
+        )
     )
     return said
 
@@ -247,7 +249,9 @@ def _said(
     return said
 
 
-def _entries_of_action(action: messages.Action, pair: Pair, reader: int) -> Iterator[tuple[EntryKey, frozenset[Atom]]]:
+def _entries_of_action(
+    action: messages.Action, pair: Pair, reader: int
+) -> Iterator[tuple[EntryKey, frozenset[Atom]]]:
     privacy, created_at = action.privacy, action.created_at
     before_delivery = action.testing or action.stage != Stage.DELIVER
     if privacy.opt_in is not None and privacy.with_consent and not before_delivery:
@@ -284,9 +288,7 @@ def _status_entries(
     )
 
 
-def _places(
-    places: messages.Places, at: Instant, action_id: int, reader: int | None
-) -> Iterator[PlaceFacts]:
+def _places(places: messages.Places, at: Instant, action_id: int, reader: int | None) -> Iterator[PlaceFacts]:
     def fields(said: dict[str, Any]) -> dict[str, Given]:
         return {name: given(at, action_id, value) for name, value in said.items() if not is_empty(value)}
 

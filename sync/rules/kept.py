@@ -168,7 +168,11 @@ class Kept:
         """Entries that people and CRMs add are kept under hashes from the start: they make nobody."""
         hashed_entries: Entries = {}
         for key, atoms in entries.items():
-            email = self.hash_key("e", key.email) if key.email == pair[0] and key.email else key.email and CLEAR + key.email
+            email = (
+                self.hash_key("e", key.email)
+                if key.email == pair[0] and key.email
+                else key.email and CLEAR + key.email
+            )
             hashed_entries[key._replace(email=email)] = atoms
         hashed = self.hashed(pair)
         return self._hear(hashed, keep_heard(Heard(entries=hashed_entries), hashed, self.marks))

@@ -23,7 +23,7 @@ OWNED_BY_STORE = frozenset(
         "IntakeCount",
         "Link",
         "Mark",
-        "MarkGroup",
+        "Erasure",
         "Notice",
         "Org",
         "QuarantinedMessage",

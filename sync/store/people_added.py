@@ -1,0 +1,246 @@
+"""What people and CRMs added, as far as it touches the keys of a batch: links, marks, shared emails, waiting entries.
+
+Most databases hold little of it, so one look tells whether there is anything to read at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from sync.models import Erasure, Link, Mark, SharedEmail, WaitingEntries, bulk
+from sync.models.bulk import among, listed, select
+from sync.rules.contacts import dump_entries, load_entries
+from sync.rules.erasure import HASHED, HandLink, Heard, Reach
+from sync.rules.identity import Pair, pair_text, text_pair
+from sync.rules.kept import Kept, LinkKey, Shared
+from sync.rules.newest import canonical
+from sync.store.hashes import Hashes
+from sync.terms import ConsentKind, Instant
+
+_ANYTHING = (
+    "SELECT EXISTS (SELECT 1 FROM sync_link), EXISTS (SELECT 1 FROM sync_mark),"
+    " EXISTS (SELECT 1 FROM sync_waitingentries), EXISTS (SELECT 1 FROM sync_sharedemail)"
+)
+_LINK = "SELECT id, kind, a, b, CAST(history AS text) FROM sync_link WHERE "
+_WAITING = "SELECT id, email_hash, ref_hash, CAST(entries AS text), oldest FROM sync_waitingentries WHERE "
+_SHARED = "SELECT id, email_hash, email, CAST(history AS text) FROM sync_sharedemail WHERE "
+_decode = msgspec.json.Decoder().decode
+
+
+class PeopleAdded:
+    """Reads into what is kept, and writes what became of it."""
+
+    def __init__(self, kept: Kept, hashes: Hashes) -> None:
+        self.kept, self.hashes = kept, hashes
+        self._has_links, self._has_marks, self._has_waiting, self._has_shared = map(
+            bool, select(_ANYTHING)[0]
+        )
+        self._links: dict[LinkKey, tuple[int, str]] = {}
+        self._heard: dict[Pair, tuple[int, str]] = {}
+        self._shared: dict[str, tuple[int, str]] = {}
+        self._erasures: dict[int, Reach] = {}
+        self._erasure_ids: dict[Reach, int] = {}
+        self._marked: dict[int, set[str]] = {}
+        self._seen_hashes: set[str] = set()
+
+    def read(self, pairs: set[Pair]) -> set[Pair]:
+        """Read what touches these pairs; return further pairs that it leads to."""
+        more: set[Pair] = set()
+        if self._has_links:
+            more |= self._read_links(pairs)
+        if self._has_marks or self._has_waiting or self._has_shared:
+            more |= self._read_hashed(pairs)
+        return more
+
+    def named_actions(self) -> set[int]:
+        """Return the actions that waiting confirmations name: whether these count depends on them."""
+        return {
+            atom.action_id
+            for heard in self.kept.heard.values()
+            for key, atoms in heard.entries.items()
+            if key.kind == ConsentKind.DOUBLE_OPT_IN
+            for atom in atoms
+            if atom.action_id
+        }
+
+    def _read_links(self, pairs: set[Pair]) -> set[Pair]:
+        texts = listed({pair_text(pair) for pair in pairs} | {pair_text(one) for one in _single(pairs)})
+        more: set[Pair] = set()
+        for link_id, kind, a, b, history in select(f"{_LINK}{among('a')} OR {among('b')}", [texts, texts]):
+            link = HandLink(kind, text_pair(a), text_pair(b), [(at, what) for at, what in _decode(history)])
+            key = (kind, link.a, link.b)
+            if key not in self._links:
+                self._links[key] = (link_id, canonical(link.history))
+                self.kept.links[key] = link
+                more |= {link.a, link.b}
+        return more
+
+    def _read_hashed(self, pairs: set[Pair]) -> set[Pair]:
+        hashes = self.hashes.look_up(_clear(pairs)) | {
+            key[1:] for pair in pairs for key in pair if key[:1] == HASHED
+        }
+        more: set[Pair] = set()
+        while hashes := hashes - self._seen_hashes:
+            self._seen_hashes |= hashes
+            wanted = listed(hashes)
+            if self._has_shared:
+                self._read_shared(wanted)
+            if self._has_waiting:
+                more |= self._read_waiting(wanted)
+            hashes = self._read_marks(wanted) if self._has_marks else set()
+            more |= self._flagged(hashes - self._seen_hashes) if hashes else set()
+        return more
+
+    def _read_shared(self, wanted: object) -> None:
+        for row_id, email_hash, email, history in select(_SHARED + among("email_hash"), [wanted]):
+            self._shared[email_hash] = (row_id, canonical(_decode(history)))
+            self.kept.shared[email_hash] = Shared(
+                email, [(at, bool(shared)) for at, shared in _decode(history)]
+            )
+
+    def _read_waiting(self, wanted: object) -> set[Pair]:
+        sql = f"{_WAITING}{among('email_hash')} OR (ref_hash <> '' AND {among('ref_hash')})"
+        more: set[Pair] = set()
+        for row_id, email_hash, ref_hash, entries, oldest in select(sql, [wanted, wanted]):
+            pair = (HASHED + email_hash if email_hash else "", HASHED + ref_hash if ref_hash else "")
+            if pair in self._heard:
+                continue
+            heard = Heard(load_entries(_decode(entries)), oldest)
+            self._heard[pair] = (row_id, _dump_heard(heard))
+            self.kept.heard[pair] = heard
+            more.add(pair)
+            more |= {(key.email[1:], "") for key in heard.entries if key.email[:1] == "="}
+        return more
+
+    def _read_marks(self, wanted: object) -> set[str]:
+        """Read the erasures on these hashes, and return all hashes that those have reached."""
+        found = [
+            row[0]
+            for row in select(
+                f"SELECT DISTINCT erasure_id FROM sync_mark WHERE {among('key_hash')}", [wanted]
+            )
+        ]
+        new = [erasure_id for erasure_id in found if erasure_id not in self._erasures]
+        if not new:
+            return set()
+        for erasure_id, at, spam in select(
+            f"SELECT id, at, CAST(spam AS text) FROM sync_erasure WHERE {among('id', 'bigint')}",
+            [listed(new)],
+        ):
+            reach = Reach(at, set(), dict(_decode(spam)))
+            self._erasures[erasure_id], self._erasure_ids[reach] = reach, erasure_id
+            self.kept.marks.reaches.append(reach)
+        hashes: set[str] = set()
+        for erasure_id, key_hash in select(
+            f"SELECT erasure_id, key_hash FROM sync_mark WHERE {among('erasure_id', 'bigint')}", [listed(new)]
+        ):
+            self._erasures[erasure_id].keys.add(key_hash)
+            hashes.add(key_hash)
+        for erasure_id in new:
+            self._marked[erasure_id] = set(self._erasures[erasure_id].keys)
+        return hashes
+
+    def _flagged(self, hashes: set[str]) -> set[Pair]:
+        """Return contacts with a key of these hashes: somebody made again, known here by the hash alone."""
+        pairs = [(email, ref) for email, ref in select("SELECT email, ref FROM sync_contact WHERE marked")]
+        self.hashes.look_up(pairs)
+        return {pair for pair in pairs if self.kept.marks.keys_of(pair) & hashes}
+
+    # Writing what became of it.
+
+    def write(self) -> None:
+        """Write links, shared emails, marks and waiting entries that are not as they were read."""
+        self._write_links()
+        self._write_shared()
+        self._write_marks()
+        self._write_waiting()
+
+    def _write_links(self) -> None:
+        new, changed = [], []
+        for key, link in self.kept.links.items():
+            row_id, before = self._links.get(key, (0, ""))
+            after = canonical(link.history)
+            if not row_id:
+                new.append((link.kind, pair_text(link.a), pair_text(link.b), after))
+            elif after != before:
+                changed.append((after, row_id))
+        bulk.insert(Link, ("kind", "a", "b", "history"), new)
+        bulk.update(Link, ("history",), changed)
+        bulk.delete(Link, [row_id for key, (row_id, _) in self._links.items() if key not in self.kept.links])
+
+    def _write_shared(self) -> None:
+        new, changed = [], []
+        for email_hash, shared in self.kept.shared.items():
+            row_id, before = self._shared.get(email_hash, (0, ""))
+            after = canonical(shared.history)
+            if not row_id:
+                new.append((email_hash, shared.email, after))
+            elif after != before:
+                changed.append((after, row_id))
+        bulk.insert(SharedEmail, ("email_hash", "email", "history"), new)
+        bulk.update(SharedEmail, ("history",), changed)
+
+    def _write_marks(self) -> None:
+        new = [reach for reach in self.kept.marks.reaches if reach not in self._erasure_ids]
+        for reach, erasure_id in zip(new, bulk.draw(Erasure, len(new)), strict=True):
+            self._erasure_ids[reach] = erasure_id
+        bulk.insert(
+            Erasure, ("id", "at", "spam"), [(self._erasure_ids[one], one.at, _dump_spam(one)) for one in new]
+        )
+        lasting = [reach for reach in self.kept.marks.reaches if reach not in new]
+        bulk.update(Erasure, ("spam",), [(_dump_spam(one), self._erasure_ids[one]) for one in lasting])
+        keys = [
+            (key, erasure_id)
+            for reach in self.kept.marks.reaches
+            for erasure_id in [self._erasure_ids[reach]]
+            for key in sorted(reach.keys - self._marked.get(erasure_id, set()))
+        ]
+        bulk.insert(Mark, ("key_hash", "erasure_id"), keys)
+        self._forget(set(self._erasures) - {self._erasure_ids[one] for one in self.kept.marks.reaches})
+
+    def _forget(self, swallowed: set[int]) -> None:
+        """Delete erasures that a repeated mark has taken in."""
+        if swallowed:
+            bulk.execute(f"DELETE FROM sync_mark WHERE {among('erasure_id', 'bigint')}", [listed(swallowed)])
+            bulk.delete(Erasure, swallowed)
+
+    def _write_waiting(self) -> None:
+        new, changed, gone = [], [], []
+        for pair, heard in self.kept.heard.items():
+            row_id, before = self._heard.get(pair, (0, ""))
+            after = _dump_heard(heard)
+            entries, empty = (
+                canonical(dump_entries(heard.entries)),
+                not heard.entries and heard.oldest is None,
+            )
+            if row_id and empty:
+                gone.append(row_id)
+            elif row_id and after != before:
+                changed.append((entries, heard.oldest, row_id))
+            elif not row_id and not empty:
+                new.append(
+                    (pair[0].removeprefix(HASHED), pair[1].removeprefix(HASHED), entries, heard.oldest)
+                )
+        bulk.insert(WaitingEntries, ("email_hash", "ref_hash", "entries", "oldest"), new)
+        bulk.update(WaitingEntries, ("entries", "oldest"), changed)
+        bulk.delete(WaitingEntries, gone)
+
+
+def _single(pairs: Iterable[Pair]) -> set[Pair]:
+    """The pairs with one key each that an edit or a report stands under."""
+    return {(email, "") for email, _ in pairs if email} | {("", ref) for _, ref in pairs if ref}
+
+
+def _clear(pairs: Iterable[Pair]) -> list[Pair]:
+    return [pair for pair in pairs if not (pair[0].startswith(HASHED) or pair[1].startswith(HASHED))]
+
+
+def _dump_heard(heard: Heard) -> str:
+    return canonical([dump_entries(heard.entries), heard.oldest])
+
+
+def _dump_spam(reach: Reach) -> str:
+    spam: list[tuple[int, Instant]] = sorted(reach.spam.items())
+    return canonical(spam)
