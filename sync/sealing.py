@@ -27,14 +27,8 @@ class KeyedHash:
 
     def fingerprints(self) -> list[str]:
         """Return what tells the secrets apart without telling them, the newest first."""
-        return [
-            hashlib.blake2b(secret, digest_size=8, person=b"fingerprint").hexdigest()
-            for secret in self._secrets
-        ]
+        return [hashlib.blake2b(secret, digest_size=8, person=b"fingerprint").hexdigest() for secret in self._secrets]
 
     @staticmethod
     def _hash(secret: bytes, kind: str, key: str) -> str:
-        return (
-            kind
-            + hashlib.blake2b(key.encode(), key=secret, digest_size=_SIZE, person=kind.encode()).hexdigest()
-        )
+        return kind + hashlib.blake2b(key.encode(), key=secret, digest_size=_SIZE, person=kind.encode()).hexdigest()

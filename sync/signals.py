@@ -36,7 +36,7 @@ org_changed = Signal()
 
 def tell(signal: Signal, *, origin: str, **what: Any) -> None:
     """Tell every receiver of a signal what a batch did; `origin` names the destination that said it, or nothing."""
-    receivers, _ = signal._live_receivers(None)  # type: ignore[attr-defined]
+    receivers, _ = signal._live_receivers(None)
     for receiver in receivers:
         if receiver.__module__.startswith("sync."):
             receiver(signal=signal, sender=None, origin=origin, **what)

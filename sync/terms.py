@@ -43,9 +43,7 @@ class ConsentKind(StrEnum):
 
 
 #: The kinds that stop mail.
-STOPS = frozenset(
-    {ConsentKind.BOUNCE, ConsentKind.BLOCKED, ConsentKind.INACTIVE, ConsentKind.UNSUB, ConsentKind.SPAM}
-)
+STOPS = frozenset({ConsentKind.BOUNCE, ConsentKind.BLOCKED, ConsentKind.INACTIVE, ConsentKind.UNSUB, ConsentKind.SPAM})
 #: The stops that speak of an address and not of the person's will.
 ADDRESS_STOPS = frozenset({ConsentKind.BOUNCE, ConsentKind.BLOCKED, ConsentKind.INACTIVE})
 

@@ -205,9 +205,7 @@ class FileSource:
         with self._changed:
             self._changed.wait_for(lambda: len(self._buffer) >= size or self._task.over.is_set(), patience)
             if not self._buffer:
-                self._changed.wait_for(
-                    lambda: self._buffer or self._task.over.is_set(), until - time.monotonic()
-                )
+                self._changed.wait_for(lambda: self._buffer or self._task.over.is_set(), until - time.monotonic())
             if self._task.error is not None:
                 self._task.result()
             taken = [self._buffer.popleft() for _ in range(min(size, len(self._buffer)))]

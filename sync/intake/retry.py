@@ -45,9 +45,7 @@ def retry_due(keys: KeyStore, *, now: Instant) -> Retried:
 def due(now: Instant) -> list[int]:
     """Return the ids of rows whose time has come."""
     with told_apart():
-        return list(
-            QuarantinedMessage.objects.filter(not_before__lte=to_datetime(now)).values_list("pk", flat=True)
-        )
+        return list(QuarantinedMessage.objects.filter(not_before__lte=to_datetime(now)).values_list("pk", flat=True))
 
 
 def _raws(ids: Sequence[int]) -> Iterator[list[Raw]]:

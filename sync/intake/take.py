@@ -36,9 +36,7 @@ def take(raws: Sequence[Raw], keys: KeyStore, *, now: Instant, dry_run: bool = F
     What was stored before it went comes again as a duplicate, so the whole batch may be repeated.
     """
     opened = [_opened(raw, keys, now) for raw in raws]
-    waiting = [
-        (raw, arrival) for raw, arrival in zip(raws, opened, strict=True) if not isinstance(arrival, GivenUp)
-    ]
+    waiting = [(raw, arrival) for raw, arrival in zip(raws, opened, strict=True) if not isinstance(arrival, GivenUp)]
     stored = iter(_stored(waiting, dry_run))
     return [arrival if isinstance(arrival, GivenUp) else next(stored) for arrival in opened]
 
@@ -93,9 +91,7 @@ def _failed(raw: Raw, error: Exception) -> Unstorable | GivenUp:
 
 
 def _give_up(raw: Raw, error: Exception) -> GivenUp:
-    log.error(
-        "message_given_up", queue=raw.queue, times_before=raw.rejected, error=_name(error), line=_place(error)
-    )
+    log.error("message_given_up", queue=raw.queue, times_before=raw.rejected, error=_name(error), line=_place(error))
     return GivenUp(f"failed:{_name(error)}")
 
 

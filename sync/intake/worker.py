@@ -61,9 +61,7 @@ class Totals:
 
     def add(self, results: Sequence[Result]) -> None:
         """Count a batch."""
-        self.verdicts.update(
-            Verdict.REJECTED if isinstance(result, GivenUp) else result for result in results
-        )
+        self.verdicts.update(Verdict.REJECTED if isinstance(result, GivenUp) else result for result in results)
 
     def numbers(self) -> Numbers:
         """Return the counts in the order of the summary."""

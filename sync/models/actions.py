@@ -13,14 +13,10 @@ class Action(models.Model):
     """One action, whoever reads it (rule 8). No foreign-key constraints: their deferred checks were the largest cost."""
 
     action_id = models.BigIntegerField(unique=True)
-    supporter = models.ForeignKey(
-        Supporter, models.DO_NOTHING, null=True, db_constraint=False, related_name="actions"
-    )
+    supporter = models.ForeignKey(Supporter, models.DO_NOTHING, null=True, db_constraint=False, related_name="actions")
     contact = models.ForeignKey(Contact, models.DO_NOTHING, null=True, db_constraint=False, db_index=False)
     campaign = models.ForeignKey(Campaign, models.DO_NOTHING, null=True, db_constraint=False, db_index=False)
-    action_page = models.ForeignKey(
-        ActionPage, models.DO_NOTHING, null=True, db_constraint=False, db_index=False
-    )
+    action_page = models.ForeignKey(ActionPage, models.DO_NOTHING, null=True, db_constraint=False, db_index=False)
     org = models.ForeignKey(Org, models.DO_NOTHING, null=True, db_constraint=False, db_index=False)
     action_type = models.TextField()
     stage = models.TextField(null=True)

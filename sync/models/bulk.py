@@ -47,7 +47,7 @@ def execute(sql: str, parameters: Sequence[Any] = ()) -> int:
     """Run a statement and return how many rows it changed."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def instant(value: Any) -> Instant | None:
@@ -128,7 +128,7 @@ def delete(model: type[models.Model], ids: Iterable[int]) -> None:
 
 def _kinds(model: type[models.Model]) -> dict[str, str]:
     return {
-        field.column: str(field.db_type(connection)).replace("integer", "bigint").split(" ")[0]
+        str(field.column): str(field.db_type(connection)).replace("integer", "bigint").split(" ")[0]
         if "timestamp" not in str(field.db_type(connection))
         else "timestamptz"
         for field in model._meta.concrete_fields
@@ -137,9 +137,7 @@ def _kinds(model: type[models.Model]) -> dict[str, str]:
 
 def _converted(model: type[models.Model], columns: Sequence[str], rows: Sequence[Row]) -> Iterator[Row]:
     """Turn Instants into what the driver takes, for the columns that hold times."""
-    times = {
-        index for index, name in enumerate(columns) if isinstance(_field(model, name), models.DateTimeField)
-    }
+    times = {index for index, name in enumerate(columns) if isinstance(_field(model, name), models.DateTimeField)}
     adapt = connection.ops.adapt_datetimefield_value
     for row in rows:
         yield tuple(

@@ -50,9 +50,7 @@ class IntakeCount(models.Model):
     last_at = models.DateTimeField()
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(fields=["day", "source", "verdict"], name="intake_count_once"),
-        )
+        constraints = (models.UniqueConstraint(fields=["day", "source", "verdict"], name="intake_count_once"),)
 
     def __str__(self) -> str:
         return f"intake count {self.pk}"

@@ -57,9 +57,7 @@ class Contact(models.Model):
 
     email = CodePointTextField(default="", blank=True)
     ref = CodePointTextField(default="", blank=True)
-    supporter = models.ForeignKey(
-        Supporter, models.DO_NOTHING, null=True, db_constraint=False, related_name="contacts"
-    )
+    supporter = models.ForeignKey(Supporter, models.DO_NOTHING, null=True, db_constraint=False, related_name="contacts")
     home = models.BigIntegerField(null=True)
     said = ExactJSONField(default=dict)
     #: Whether an erasure mark is on one of its keys: a later mark on a hash of its group must find it.

@@ -57,9 +57,7 @@ class KeyStore:
             raise BadKeyStore("the key store is not JSON") from None
         if type(entries) is not dict:
             raise BadKeyStore("the key store is not a JSON object of public keys")
-        return cls(
-            _private_key(public, entry, number) for number, (public, entry) in enumerate(entries.items(), 1)
-        )
+        return cls(_private_key(public, entry, number) for number, (public, entry) in enumerate(entries.items(), 1))
 
     @property
     def public_keys(self) -> tuple[str, ...]:

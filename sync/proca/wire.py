@@ -20,9 +20,7 @@ MAX_DEPTH = 100
 class Refused(Exception):
     """Reading ends here. Carries the code and the place of an `Unreadable`, never a value of the message."""
 
-    def __init__(
-        self, code: Code, where: str = "", *, not_before: Instant | None = None, public_key: str = ""
-    ) -> None:
+    def __init__(self, code: Code, where: str = "", *, not_before: Instant | None = None, public_key: str = "") -> None:
         super().__init__(code, where)
         self.code = code
         self.where = where

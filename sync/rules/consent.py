@@ -61,9 +61,7 @@ class ActionView:
     readers: frozenset[int]
 
 
-def counts(
-    entry: Entry, owner: Callable[[int], tuple[bool, int | None]], own_actions: Sequence[ActionView]
-) -> bool:
+def counts(entry: Entry, owner: Callable[[int], tuple[bool, int | None]], own_actions: Sequence[ActionView]) -> bool:
     """Tell whether a `double_opt_in` is consent of its own, also after a stop, or only confirms.
 
     `owner` tells of an action id whether the action is known, and who owns its page; `own_actions` are the person's

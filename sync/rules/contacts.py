@@ -104,9 +104,7 @@ class Said:
 
     def join(self, other: Said) -> News:
         """Join what `other` says into this, and tell what that did."""
-        news = max(
-            self._join_slots(other), self._join_times(other), join_entries(self.entries, other.entries)
-        )
+        news = max(self._join_slots(other), self._join_times(other), join_entries(self.entries, other.entries))
         for org, at in other.orgs.items():
             known = self.orgs.get(org)
             if known is None or at > known:

@@ -49,11 +49,7 @@ def shown(said: Iterable[Said]) -> Shown:
             outcome.extra[name.removeprefix(_EXTRA)] = detail.value
         elif name not in ADDRESS or detail.postcode in ("", shown_postcode):
             outcome.fields[name] = detail.value
-            if (
-                detail.dated
-                and name in DETAILS
-                and (outcome.given_at is None or detail.at > outcome.given_at)
-            ):
+            if detail.dated and name in DETAILS and (outcome.given_at is None or detail.at > outcome.given_at):
                 outcome.given_at = detail.at
     outcome.extra = dict(sorted(outcome.extra.items()))
     outcome.email_was_given = any(

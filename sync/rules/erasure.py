@@ -200,9 +200,7 @@ def _sealed(key: EntryKey, marks: Marks) -> EntryKey:
 def _kept_entries(entries: Entries, pair: Pair, marks: Marks, *, hashed: bool) -> Entries:
     kept: Entries = {}
     for key, atoms in entries.items():
-        removing = [
-            reach for reach in marks.on(pair) if key.at <= reach.at and not _spares(reach, key, pair, marks)
-        ]
+        removing = [reach for reach in marks.on(pair) if key.at <= reach.at and not _spares(reach, key, pair, marks)]
         if key.kind == ConsentKind.SPAM:
             for reach in removing:
                 reach.remember(key.org, key.at)

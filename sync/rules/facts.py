@@ -249,9 +249,7 @@ def _said(
     return said
 
 
-def _entries_of_action(
-    action: messages.Action, pair: Pair, reader: int
-) -> Iterator[tuple[EntryKey, frozenset[Atom]]]:
+def _entries_of_action(action: messages.Action, pair: Pair, reader: int) -> Iterator[tuple[EntryKey, frozenset[Atom]]]:
     privacy, created_at = action.privacy, action.created_at
     before_delivery = action.testing or action.stage != Stage.DELIVER
     if privacy.opt_in is not None and privacy.with_consent and not before_delivery:
@@ -311,9 +309,7 @@ def edit(pair: Pair, changes: dict[str, Any], at: Instant, postcode: str) -> Fac
     said = Said()
     postcode = changes["postcode"] or "" if "postcode" in changes else postcode
     for name, value in changes.items():
-        said.slots[Slot.DATED, name] = detail(
-            dated=True, at=at, edit=True, action_id=0, postcode=postcode, value=value
-        )
+        said.slots[Slot.DATED, name] = detail(dated=True, at=at, edit=True, action_id=0, postcode=postcode, value=value)
     links: tuple[LinkFacts, ...] = ()
     if email := changes.get("email"):
         links = (LinkFacts("edit", (pair[0], pair[1]), (email, ""), at, "edit"),)

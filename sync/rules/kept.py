@@ -169,9 +169,7 @@ class Kept:
         hashed_entries: Entries = {}
         for key, atoms in entries.items():
             email = (
-                self.hash_key("e", key.email)
-                if key.email == pair[0] and key.email
-                else key.email and CLEAR + key.email
+                self.hash_key("e", key.email) if key.email == pair[0] and key.email else key.email and CLEAR + key.email
             )
             hashed_entries[key._replace(email=email)] = atoms
         hashed = self.hashed(pair)

@@ -185,9 +185,7 @@ class People:
             people = list(by_hash.get(ref, ())) if ref else []
             shared = self._kept.shared.get(email)
             if not people and email:
-                people = self._by_email(
-                    email, shared is not None and shared.now(), key, atoms, by_hash, bool(ref)
-                )
+                people = self._by_email(email, shared is not None and shared.now(), key, atoms, by_hash, bool(ref))
             elif shared is not None and shared.now() and key.kind in ADDRESS_STOPS and key.email == email:
                 people = list(dict.fromkeys([*people, *by_hash.get(email, ())]))
             for person in people:
@@ -279,9 +277,7 @@ class People:
             if entry.key.kind != ConsentKind.OPT_IN:
                 continue
             atoms = frozenset(
-                atom
-                for atom in entry.atoms
-                if not atom.action_id or (atom.action_id, entry.key.org) not in refused
+                atom for atom in entry.atoms if not atom.action_id or (atom.action_id, entry.key.org) not in refused
             )
             if not atoms:
                 del person.entries[key]
@@ -292,10 +288,7 @@ class People:
         for entry in person.entries.values():
             if entry.key.kind == ConsentKind.DOUBLE_OPT_IN:
                 if views is None:
-                    views = [
-                        ActionView(one.fields["created_at"], one.fields.get("org"), one.readers)
-                        for one in told
-                    ]
+                    views = [ActionView(one.fields["created_at"], one.fields.get("org"), one.readers) for one in told]
                 entry.counts = counts(entry, self._owner_of_page, views)
 
     def _owner_of_page(self, action_id: int) -> tuple[bool, int | None]:
@@ -324,6 +317,4 @@ class People:
         given = person.details.email if person.details.email_was_given else None
         for org in orgs | set(by_org):
             complaints = [at for one, at in spam if one in (0, org)]
-            person.subscriptions[org] = subscribed(
-                [*by_org[org], *everywhere], self._policy(org), given, complaints
-            )
+            person.subscriptions[org] = subscribed([*by_org[org], *everywhere], self._policy(org), given, complaints)

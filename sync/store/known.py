@@ -32,9 +32,7 @@ _ACTION = (
     " FROM sync_action a LEFT JOIN sync_campaign c ON c.id = a.campaign_id"
     " LEFT JOIN sync_actionpage p ON p.id = a.action_page_id WHERE "
 )
-_SUPPORTER_TIMES = frozenset(
-    {"email_status_changed_at", "details_given_at", "first_action_at", "last_action_at"}
-)
+_SUPPORTER_TIMES = frozenset({"email_status_changed_at", "details_given_at", "first_action_at", "last_action_at"})
 _SUPPORTER_JSON = frozenset({"extra", "contact_refs", "other_emails"})
 _decode = msgspec.json.Decoder().decode
 
@@ -77,9 +75,7 @@ class Reader:
         self._derived()
         self.place_ids = read_places(self.kept, self.facts)
         self.known.marks = {
-            pair: newest
-            for pair in self.known.contacts
-            if (newest := self.kept.marks.newest(pair)) is not None
+            pair: newest for pair in self.known.contacts if (newest := self.kept.marks.newest(pair)) is not None
         }
 
     def _is_new(self, pair: Pair) -> bool:
@@ -91,9 +87,7 @@ class Reader:
 
     def _shared(self, pairs: set[Pair]) -> set[Pair]:
         """Shared emails link nobody, so who else has one is not read with the supporter."""
-        emails = {
-            email for email, _ in pairs if self.kept.is_shared(email) and email not in self._searched_emails
-        }
+        emails = {email for email, _ in pairs if self.kept.is_shared(email) and email not in self._searched_emails}
         self._seen_keys -= {("e", email) for email in emails}
         return {(email, "") for email in emails}
 
@@ -217,12 +211,8 @@ class Reader:
         if not ids:
             return
         wanted = listed(ids)
-        columns = ", ".join(
-            f"CAST({name} AS text)" if name in _SUPPORTER_JSON else name for name in SUPPORTER_COLUMNS
-        )
-        for row in select(
-            f"SELECT id, {columns} FROM sync_supporter WHERE {among('id', 'bigint')}", [wanted]
-        ):
+        columns = ", ".join(f"CAST({name} AS text)" if name in _SUPPORTER_JSON else name for name in SUPPORTER_COLUMNS)
+        for row in select(f"SELECT id, {columns} FROM sync_supporter WHERE {among('id', 'bigint')}", [wanted]):
             self.known.supporters[row[0]] = tuple(
                 instant(value) if name in _SUPPORTER_TIMES else value
                 for name, value in zip(SUPPORTER_COLUMNS, row[1:], strict=True)
@@ -232,14 +222,10 @@ class Reader:
             shown = (row[6], row[7], row[8], truth(row[9]), row[10])
             self.known.consents[row[1], key] = ConsentRow(row[0], shown)
         for row in select(_SUBSCRIPTION + among("supporter_id", "bigint"), [wanted]):
-            self.known.subscriptions[row[1], row[2]] = ConsentRow(
-                row[0], (row[3], row[4], instant(row[5]), row[6])
-            )
+            self.known.subscriptions[row[1], row[2]] = ConsentRow(row[0], (row[3], row[4], instant(row[5]), row[6]))
         for former, into in select(_FORMER + among("into_id", "bigint"), [wanted]):
             self.known.formers[former] = into
-        homes = {
-            row.home for row in self.known.contacts.values() if row.home is not None
-        } - self.known.formers.keys()
+        homes = {row.home for row in self.known.contacts.values() if row.home is not None} - self.known.formers.keys()
         for former, into in select(_FORMER + among("id", "bigint"), [listed(homes)]):
             self.known.formers[former] = into
 

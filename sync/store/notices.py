@@ -17,9 +17,7 @@ def known(facts: Iterable[Facts]) -> set[str]:
     digests = {digest(notice, one.reader) for one in facts for notice in one.notices}
     if not digests:
         return set()
-    return {
-        row[0] for row in select(f"SELECT digest FROM sync_notice WHERE {among('digest')}", [listed(digests)])
-    }
+    return {row[0] for row in select(f"SELECT digest FROM sync_notice WHERE {among('digest')}", [listed(digests)])}
 
 
 def are_new(facts: Facts, seen: set[str]) -> bool:
@@ -35,9 +33,7 @@ def write(facts: Iterable[Facts], stored: set[str], at: Instant) -> None:
         for notice in one.notices
         if (key := digest(notice, one.reader)) not in stored
     }
-    bulk.insert(
-        Notice, ("digest", "kind", "reader", "occurred_at", "recorded_at", "payload"), list(rows.values())
-    )
+    bulk.insert(Notice, ("digest", "kind", "reader", "occurred_at", "recorded_at", "payload"), list(rows.values()))
 
 
 def digest(notice: NoticeFacts, reader: int | None) -> str:

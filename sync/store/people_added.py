@@ -34,9 +34,7 @@ class PeopleAdded:
 
     def __init__(self, kept: Kept, hashes: Hashes) -> None:
         self.kept, self.hashes = kept, hashes
-        self._has_links, self._has_marks, self._has_waiting, self._has_shared = map(
-            bool, select(_ANYTHING)[0]
-        )
+        self._has_links, self._has_marks, self._has_waiting, self._has_shared = map(bool, select(_ANYTHING)[0])
         self._links: dict[LinkKey, tuple[int, str]] = {}
         self._heard: dict[Pair, tuple[int, str]] = {}
         self._shared: dict[str, tuple[int, str]] = {}
@@ -78,9 +76,7 @@ class PeopleAdded:
         return more
 
     def _read_hashed(self, pairs: set[Pair]) -> set[Pair]:
-        hashes = self.hashes.look_up(_clear(pairs)) | {
-            key[1:] for pair in pairs for key in pair if key[:1] == HASHED
-        }
+        hashes = self.hashes.look_up(_clear(pairs)) | {key[1:] for pair in pairs for key in pair if key[:1] == HASHED}
         more: set[Pair] = set()
         while hashes := hashes - self._seen_hashes:
             self._seen_hashes |= hashes
@@ -96,9 +92,7 @@ class PeopleAdded:
     def _read_shared(self, wanted: object) -> None:
         for row_id, email_hash, email, history in select(_SHARED + among("email_hash"), [wanted]):
             self._shared[email_hash] = (row_id, canonical(_decode(history)))
-            self.kept.shared[email_hash] = Shared(
-                email, [(at, bool(shared)) for at, shared in _decode(history)]
-            )
+            self.kept.shared[email_hash] = Shared(email, [(at, bool(shared)) for at, shared in _decode(history)])
 
     def _read_waiting(self, wanted: object) -> set[Pair]:
         sql = f"{_WAITING}{among('email_hash')} OR (ref_hash <> '' AND {among('ref_hash')})"
@@ -117,10 +111,7 @@ class PeopleAdded:
     def _read_marks(self, wanted: object) -> set[str]:
         """Read the erasures on these hashes, and return all hashes that those have reached."""
         found = [
-            row[0]
-            for row in select(
-                f"SELECT DISTINCT erasure_id FROM sync_mark WHERE {among('key_hash')}", [wanted]
-            )
+            row[0] for row in select(f"SELECT DISTINCT erasure_id FROM sync_mark WHERE {among('key_hash')}", [wanted])
         ]
         new = [erasure_id for erasure_id in found if erasure_id not in self._erasures]
         if not new:
@@ -186,9 +177,7 @@ class PeopleAdded:
         new = [reach for reach in self.kept.marks.reaches if reach not in self._erasure_ids]
         for reach, erasure_id in zip(new, bulk.draw(Erasure, len(new)), strict=True):
             self._erasure_ids[reach] = erasure_id
-        bulk.insert(
-            Erasure, ("id", "at", "spam"), [(self._erasure_ids[one], one.at, _dump_spam(one)) for one in new]
-        )
+        bulk.insert(Erasure, ("id", "at", "spam"), [(self._erasure_ids[one], one.at, _dump_spam(one)) for one in new])
         lasting = [reach for reach in self.kept.marks.reaches if reach not in new]
         bulk.update(Erasure, ("spam",), [(_dump_spam(one), self._erasure_ids[one]) for one in lasting])
         keys = [
@@ -220,9 +209,7 @@ class PeopleAdded:
             elif row_id and after != before:
                 changed.append((entries, heard.oldest, row_id))
             elif not row_id and not empty:
-                new.append(
-                    (pair[0].removeprefix(HASHED), pair[1].removeprefix(HASHED), entries, heard.oldest)
-                )
+                new.append((pair[0].removeprefix(HASHED), pair[1].removeprefix(HASHED), entries, heard.oldest))
         bulk.insert(WaitingEntries, ("email_hash", "ref_hash", "entries", "oldest"), new)
         bulk.update(WaitingEntries, ("entries", "oldest"), changed)
         bulk.delete(WaitingEntries, gone)

@@ -69,7 +69,8 @@ def _read(kept: Kept, table: str, places: set[int]) -> dict[Place, int]:
         fields = {}
         for name, value in zip(_FIELDS[table], row[2:-1], strict=True):
             if name in when:
-                fields[name] = given(*when[name], _decode(value) if name in _JSON else value)
+                at, action_id = when[name]
+                fields[name] = given(at, action_id, _decode(value) if name in _JSON else value)
         kept.places[table, row[1]] = fields
         ids[table, row[1]] = row[0]
     return ids
@@ -98,9 +99,7 @@ def write_places(kept: Kept, ids: dict[Place, int]) -> ChangedPlaces:
         )
         changed.ids[table] = [ids[place] for place in touched]
         changed.pages_of_other_locale += [
-            ids[place]
-            for place in touched
-            if place in before and before[place] != _value(kept, place, "locale")
+            ids[place] for place in touched if place in before and before[place] != _value(kept, place, "locale")
         ]
     return changed
 

@@ -151,10 +151,7 @@ class Rows:
         bulk.update(
             Action,
             _ACTION[1:3],
-            [
-                (real(owner), real(contact), one)
-                for one, (_, owner, contact) in self.plan.moved_actions.items()
-            ],
+            [(real(owner), real(contact), one) for one, (_, owner, contact) in self.plan.moved_actions.items()],
         )
 
     def _action(self, told: Told) -> tuple[Any, ...]:
@@ -248,9 +245,7 @@ def _voices(kept: Kept) -> dict[tuple[int, str], Instant | None]:
     return wanted
 
 
-def _name(
-    wanted: dict[tuple[int, str], Instant | None], text: str, entries: Any, kept: Kept, pair: Any
-) -> None:
+def _name(wanted: dict[tuple[int, str], Instant | None], text: str, entries: Any, kept: Kept, pair: Any) -> None:
     """Note the actions that entries of a pair name, but for an action of that very contact."""
     for key, atoms in entries.items():
         if key.kind not in (ConsentKind.DOUBLE_OPT_IN, ConsentKind.OPT_OUT):

@@ -129,7 +129,7 @@ def _policies(kept: Kept) -> Callable[[int], str]:
     if not orgs:
         return lambda _: settings.SUBSCRIPTION_POLICY
     rows = select("SELECT id, policy FROM sync_org WHERE policy IS NOT NULL AND policy <> ''")
-    policies = dict(rows)
+    policies: dict[int, str] = dict(rows)
     return lambda org: policies.get(org, settings.SUBSCRIPTION_POLICY)
 
 

@@ -45,30 +45,20 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
         source = parser.add_argument_group("where messages come from")
-        source.add_argument(
-            "--queue", action="append", metavar="NAME", help="repeatable; default: PROCA_QUEUE"
-        )
+        source.add_argument("--queue", action="append", metavar="NAME", help="repeatable; default: PROCA_QUEUE")
         source.add_argument(
             "--file",
             action="append",
             metavar="PATH",
             help="repeatable: a message, a JSON array, or a message a line; also .gz; a folder of these; -",
         )
-        source.add_argument(
-            "--org", type=_positive, metavar="N", help="the organisation that files are read for"
-        )
+        source.add_argument("--org", type=_positive, metavar="N", help="the organisation that files are read for")
         end = parser.add_argument_group("when to stop")
-        end.add_argument(
-            "--drain", action="store_true", help="when the queue is empty and everything read is settled"
-        )
+        end.add_argument("--drain", action="store_true", help="when the queue is empty and everything read is settled")
         end.add_argument("--limit", type=_positive, metavar="N", help="after N messages")
         how = parser.add_argument_group("how")
-        how.add_argument(
-            "--workers", type=_positive, default=1, metavar="N", help="processes (PostgreSQL only)"
-        )
-        how.add_argument(
-            "--batch-size", type=_batch_size, default=1_000, metavar="N", help="messages a transaction"
-        )
+        how.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes (PostgreSQL only)")
+        how.add_argument("--batch-size", type=_batch_size, default=1_000, metavar="N", help="messages a transaction")
         how.add_argument(
             "--batch-wait",
             type=_seconds,
@@ -81,9 +71,7 @@ class Command(BaseCommand):
             action="store_true",
             help=f"everything but the commit; messages stay in the queue; --limit is then {_DRY_RUN_LIMIT}",
         )
-        how.add_argument(
-            "--dump", type=Path, metavar="DIR", help="also write each raw message to DIR/QUEUE/….json"
-        )
+        how.add_argument("--dump", type=Path, metavar="DIR", help="also write each raw message to DIR/QUEUE/….json")
         how.add_argument(
             "--progress",
             action=argparse.BooleanOptionalAction,
@@ -137,9 +125,7 @@ class _Run:
             return {}
         source = self._sources(limit)
         dump = self._options["dump"]
-        order = Order(
-            limit=limit, dry_run=self._options["dry_run"], dump=None if dump is None else Dump(dump)
-        )
+        order = Order(limit=limit, dry_run=self._options["dry_run"], dump=None if dump is None else Dump(dump))
         try:
             return Worker(source, self._keys, order, stop=stop, report=report).run()
         finally:

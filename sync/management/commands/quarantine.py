@@ -33,9 +33,7 @@ class Command(BaseCommand):
         what.add_parser("list", help="a line for each message")
         show = what.add_parser("show", help="one message as it came, on stdout")
         show.add_argument("id", type=_id)
-        again = what.add_parser(
-            "retry", help="try to store messages again; exit code 1 when some still cannot be"
-        )
+        again = what.add_parser("retry", help="try to store messages again; exit code 1 when some still cannot be")
         again.add_argument("ids", type=_id, nargs="*", metavar="ID")
         again.add_argument("--all", action="store_true", help="all of them")
         gone = what.add_parser("discard", help="throw a message away for good")
@@ -102,7 +100,7 @@ class Command(BaseCommand):
 
     def _discard(self, options: dict[str, Any]) -> None:
         row = _row(options["id"])
-        discard(row.pk)
+        discard([row.pk])
         self.stdout.write(f"message {options['id']} is gone")
 
 

@@ -1,0 +1,55 @@
+"""Rule 1, through the store: any order, repetition and split into batches ends in the state of the rules."""
+
+import random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sync.store.arrivals import Arrival
+from sync.store.write import write
+from tests.oracle import strategies
+from tests.oracle.oracle import state
+from tests.oracle.words import canonical
+from tests.rules.fold import facts_of
+from tests.store import stored
+
+through_the_store = settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+def store(items, split):
+    """Write these items in batches of `split`."""
+    arrivals = [Arrival(facts=facts) for item in items if (facts := facts_of(item)) is not None]
+    for start in range(0, len(arrivals), split):
+        write(arrivals[start : start + split])
+
+
+@pytest.mark.parametrize("policy", ["opt_in", "double_opt_in"])
+@through_the_store
+@given(items=strategies.items(max_messages=8, undo=False), split=st.integers(1, 6), seed=st.integers(0, 999))
+def test_any_order_repetition_and_split_is_stored_alike(store_database, settings, policy, items, split, seed):
+    store_database.empty()
+    settings.SUBSCRIPTION_POLICY = policy
+    shuffled = [*items, *items[::2]]
+    random.Random(seed).shuffle(shuffled)
+
+    store(shuffled, split)
+
+    assert canonical(stored.state(default_policy=policy)) == canonical(state(items, default_policy=policy))
+    expected = stored.state(default_policy=policy)
+    store(items, split)
+    assert canonical(stored.state(default_policy=policy)) == canonical(expected)
+
+
+@through_the_store
+@given(items=strategies.items(max_messages=5, shared=True), split=st.integers(1, 6))
+def test_shared_emails_and_undos_are_stored_as_the_rules_say(store_database, items, split):
+    store_database.empty()
+    in_order = [item for item in items if item["kind"] not in ("undo", "shared", "mark")]
+    later = sorted((item for item in items if item not in in_order), key=lambda item: item["at"])
+
+    store([*in_order, *later], split)
+
+    assert canonical(stored.state()) == canonical(state(items))
