@@ -22,6 +22,8 @@ class Slot:
     NOT_DELIVERED = 4
     TESTING = 5
     TESTING_EVENT = 6
+    #: Of the same rank as DATED, and kept apart: an edit of a shared email speaks of everybody who has it.
+    EDIT = 7
 
 
 #: The slots that a mark empties whatever their time: about a marked key an event gives no details.
@@ -101,6 +103,14 @@ class Said:
     def is_blank(self) -> bool:
         """Tell whether nothing at all is kept."""
         return not (self.slots or self.entries or self.orgs) and self.oldest is None
+
+    def edits(self) -> Said:
+        """Return what edits say, alone. An address that one gave is not handed on: it is one person's."""
+        edited = Said()
+        edited.slots = {
+            (slot, name): kept for (slot, name), kept in self.slots.items() if slot == Slot.EDIT and name != "email"
+        }
+        return edited
 
     def join(self, other: Said) -> News:
         """Join what `other` says into this, and tell what that did."""

@@ -10,14 +10,14 @@ from sync.rules.contacts import Detail, Said, Slot
 from sync.terms import ADDRESS, DETAILS, Instant
 
 _ORDER: Final[tuple[tuple[int, ...], ...]] = (
-    (Slot.DATED,),
+    (Slot.DATED, Slot.EDIT),
     (Slot.EVENT,),
     (Slot.UNDATED,),
     (Slot.NOT_DELIVERED,),
     (Slot.TESTING, Slot.TESTING_EVENT),
 )
 #: Slots in which an email was given by an edit or a delivered action that is not testing (rule 4).
-_MAILABLE: Final = (Slot.DATED, Slot.UNDATED)
+_MAILABLE: Final = (Slot.DATED, Slot.EDIT, Slot.UNDATED)
 _EXTRA: Final = "extra."
 
 

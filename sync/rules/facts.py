@@ -309,7 +309,7 @@ def edit(pair: Pair, changes: dict[str, Any], at: Instant, postcode: str) -> Fac
     said = Said()
     postcode = changes["postcode"] or "" if "postcode" in changes else postcode
     for name, value in changes.items():
-        said.slots[Slot.DATED, name] = detail(dated=True, at=at, edit=True, action_id=0, postcode=postcode, value=value)
+        said.slots[Slot.EDIT, name] = detail(dated=True, at=at, edit=True, action_id=0, postcode=postcode, value=value)
     links: tuple[LinkFacts, ...] = ()
     if email := changes.get("email"):
         links = (LinkFacts("edit", (pair[0], pair[1]), (email, ""), at, "edit"),)

@@ -24,10 +24,15 @@ _EMAIL_KINDS = frozenset({ConsentKind.DOUBLE_OPT_IN, *STOPS})
 
 @dataclass(slots=True, eq=False)
 class Person:
-    """A supporter as it follows from what is kept. `pairs` are contacts that messages gave; `attached` are not."""
+    """A supporter as it follows from what is kept.
+
+    `pairs` are contacts that messages gave, `attached` those that only edits speak of; `edited` is what an edit says
+    that was given by a shared email which somebody else has alone.
+    """
 
     pairs: list[Pair] = field(default_factory=list)
     attached: list[Pair] = field(default_factory=list)
+    edited: list[Said] = field(default_factory=list)
     emails: set[str] = field(default_factory=set)
     refs: set[str] = field(default_factory=set)
     entries: dict[ShownKey, Entry] = field(default_factory=dict)
@@ -137,12 +142,14 @@ class People:
     def _attach(self) -> None:
         """Contacts that only edits speak of belong to whoever has their key; a shared email's to all who have it."""
         for pair, said in self._kept.contacts.items():
-            if said.is_alive():
-                continue
             node = self._nodes_of(pair)[0]
             if node[0] == "s":
+                edits = said.edits()
                 for person in self._holders.get(pair[0], ()):
-                    person.attached.append(pair)
+                    if person is not self.person_of.get(pair):
+                        person.edited.append(edits)
+            elif said.is_alive():
+                continue
             elif (owner := self._find(node)) is not None:
                 owner.attached.append(pair)
                 self.person_of[pair] = owner
@@ -186,10 +193,16 @@ class People:
             shared = self._kept.shared.get(email)
             if not people and email:
                 people = self._by_email(email, shared is not None and shared.now(), key, atoms, by_hash, bool(ref))
-            elif shared is not None and shared.now() and key.kind in ADDRESS_STOPS and key.email == email:
-                people = list(dict.fromkeys([*people, *by_hash.get(email, ())]))
+            if key.kind in ADDRESS_STOPS:
+                people = list(dict.fromkeys([*people, *self._sharing(key.email, by_hash)]))
             for person in people:
                 self._show_heard(person, key, atoms)
+
+    def _sharing(self, email: str, by_hash: dict[str, list[Person]]) -> list[Person]:
+        """Everybody who has the email that an entry names, where it is a shared one: a mailbox bounces for all."""
+        email_hash = self._kept.hash_key("e", email.removeprefix(CLEAR)) if email.startswith(CLEAR) else email
+        shared = self._kept.shared.get(email_hash)
+        return by_hash.get(email_hash, []) if shared is not None and shared.now() else []
 
     def _by_email(
         self,
@@ -240,7 +253,7 @@ class People:
 
     def _derive(self, person: Person, refused: set[tuple[int, int]]) -> None:
         kept = self._kept
-        said = [kept.contacts[pair] for pair in (*person.pairs, *person.attached)]
+        said = [*(kept.contacts[pair] for pair in (*person.pairs, *person.attached)), *person.edited]
         person.details = shown(said)
         if person.details.email:
             person.emails.add(person.details.email)

@@ -25,6 +25,11 @@ _ANYTHING = (
 )
 _LINK = "SELECT id, kind, a, b, CAST(history AS text) FROM sync_link WHERE "
 _WAITING = "SELECT id, email_hash, ref_hash, CAST(entries AS text), oldest FROM sync_waitingentries WHERE "
+#: An address stop of a shared email speaks of all who have it, whatever key it was given by.
+_WAITING_NAMING = (
+    "SELECT id, email_hash, ref_hash, CAST(entries AS text), oldest FROM sync_waitingentries"
+    " WHERE CAST(entries AS text) LIKE %s ESCAPE '!'"
+)
 _SHARED = "SELECT id, email_hash, email, CAST(history AS text) FROM sync_sharedemail WHERE "
 _decode = msgspec.json.Decoder().decode
 
@@ -82,22 +87,29 @@ class PeopleAdded:
             self._seen_hashes |= hashes
             wanted = listed(hashes)
             if self._has_shared:
-                self._read_shared(wanted)
+                more |= self._read_shared(wanted)
             if self._has_waiting:
                 more |= self._read_waiting(wanted)
             hashes = self._read_marks(wanted) if self._has_marks else set()
             more |= self._flagged(hashes - self._seen_hashes) if hashes else set()
         return more
 
-    def _read_shared(self, wanted: object) -> None:
+    def _read_shared(self, wanted: object) -> set[Pair]:
+        more: set[Pair] = set()
         for row_id, email_hash, email, history in select(_SHARED + among("email_hash"), [wanted]):
             self._shared[email_hash] = (row_id, canonical(_decode(history)))
             self.kept.shared[email_hash] = Shared(email, [(at, bool(shared)) for at, shared in _decode(history)])
+            if self._has_waiting and self.kept.shared[email_hash].now():
+                more |= self._keep_waiting(select(_WAITING_NAMING, [f'%"={_escaped(email)}"%']))
+        return more
 
     def _read_waiting(self, wanted: object) -> set[Pair]:
         sql = f"{_WAITING}{among('email_hash')} OR (ref_hash <> '' AND {among('ref_hash')})"
+        return self._keep_waiting(select(sql, [wanted, wanted]))
+
+    def _keep_waiting(self, rows: list[bulk.Row]) -> set[Pair]:
         more: set[Pair] = set()
-        for row_id, email_hash, ref_hash, entries, oldest in select(sql, [wanted, wanted]):
+        for row_id, email_hash, ref_hash, entries, oldest in rows:
             pair = (HASHED + email_hash if email_hash else "", HASHED + ref_hash if ref_hash else "")
             if pair in self._heard:
                 continue
@@ -222,6 +234,10 @@ def _single(pairs: Iterable[Pair]) -> set[Pair]:
 
 def _clear(pairs: Iterable[Pair]) -> list[Pair]:
     return [pair for pair in pairs if not (pair[0].startswith(HASHED) or pair[1].startswith(HASHED))]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
 def _dump_heard(heard: Heard) -> str:
