@@ -112,6 +112,7 @@ class Worker:
         return self.totals.numbers()
 
     def _loop(self) -> None:
+        self._retry_kept()
         while not (self._stop.asked or self._source.finished or self._left() <= 0):
             self._retry_kept()
             self._tell()

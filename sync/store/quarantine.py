@@ -61,9 +61,9 @@ def _row(key: str, same: list[Unstorable], at: Instant) -> tuple[object, ...]:
 
 
 def digest(message: Unstorable) -> str:
-    """Return what makes two messages the same one: body, source and reader."""
+    """Return what makes two messages the same one, however they came: body and reader."""
     text = hashlib.blake2b(message.body, digest_size=24)
-    text.update(f"\n{message.source}\n{message.reader}".encode())
+    text.update(f"\n{message.reader}".encode())
     return text.hexdigest()
 
 
