@@ -62,9 +62,7 @@ class Environment(environ.Env):
         if value != "":
             return value if cast in (None, str) else self.parse_value(value, cast)
         if default is self.NOTSET:
-            raise Misconfigured(
-                var, "is not set; put it in the environment or in .env (./run demo makes one)"
-            )
+            raise Misconfigured(var, "is not set; put it in the environment or in .env (./run demo makes one)")
         return default
 
     def parsed(self, name: str, parse: Callable[[str], T], default: T) -> T:

@@ -127,9 +127,7 @@ UNFOLD = {
 # --- Database ----------------------------------------------------------------------------------------
 
 DATABASES = {
-    "default": parse_database(
-        env.get_value("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}"), BASE_DIR
-    )
+    "default": parse_database(env.get_value("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}"), BASE_DIR)
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -143,9 +141,7 @@ PROCA_BROKER: Broker | None = env.parsed(
     default=None,
 )
 PROCA_QUEUES = env.words("PROCA_QUEUE")
-PROCA_ORG: int | None = env.parsed(
-    "PROCA_ORG", lambda text: whole_number(text, 1), org_of_queue(PROCA_QUEUES)
-)
+PROCA_ORG: int | None = env.parsed("PROCA_ORG", lambda text: whole_number(text, 1), org_of_queue(PROCA_QUEUES))
 PROCA_CA_FILE: str | None = env.parsed("PROCA_CA_FILE", certificates, default=None)
 # A path or the JSON itself; sync reads it.
 PROCA_KEYS: str = env.get_value("PROCA_KEYS", default="")

@@ -95,14 +95,10 @@ class Broker:
             channel.queue_declare("system.deliver", durable=True)
         return "system.deliver"
 
-    def publish(
-        self, *messages: Any, queue: str = "cus.7.deliver", routing_key: str = "petition.short_name"
-    ) -> None:
+    def publish(self, *messages: Any, queue: str = "cus.7.deliver", routing_key: str = "petition.short_name") -> None:
         """Sends messages as Proca does: JSON (bytes go as they are), no properties but persistence."""
         exchange = queue.replace("cus.", "org.", 1) if queue.startswith("cus.") else ""
-        self.publish_raw(
-            map(as_body, messages), exchange=exchange, routing_key=routing_key if exchange else queue
-        )
+        self.publish_raw(map(as_body, messages), exchange=exchange, routing_key=routing_key if exchange else queue)
 
     def publish_raw(self, bodies: Iterable[bytes], *, exchange: str, routing_key: str) -> None:
         """Many bodies, fast; all are in their queues when this returns."""

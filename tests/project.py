@@ -56,9 +56,7 @@ class Project:
         """Runs a command to its end."""
         return run_manage(*arguments, env=self.env | dict(env or {}), **more)
 
-    def start(
-        self, *arguments: str, env: Mapping[str, str] | None = None, **more: Any
-    ) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, env: Mapping[str, str] | None = None, **more: Any) -> subprocess.Popen[str]:
         """Starts a command and leaves it running; it is killed at the end of the test if it still does."""
         process = start_manage(*arguments, env=self.env | dict(env or {}), **more)
         self.running.append(process)

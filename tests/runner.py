@@ -13,9 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 class Pytest:
     """What Django asks of a test runner, and no more."""
 
-    def __init__(
-        self, *, verbosity: int = 1, failfast: bool = False, pattern: str | None = None, **_: Any
-    ) -> None:
+    def __init__(self, *, verbosity: int = 1, failfast: bool = False, pattern: str | None = None, **_: Any) -> None:
         self.options = {0: ["-q"], 1: []}.get(verbosity, ["-v"]) + (["-x"] if failfast else [])
         self.options += ["-k", pattern] if pattern else []
 

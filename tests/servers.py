@@ -75,9 +75,7 @@ class Server:
         self.folder = folder
         self.home = folder / self.name
         self.state_file = folder / f"{self.name}.json"
-        self.state: dict[str, Any] = (
-            json.loads(self.state_file.read_text()) if self.state_file.exists() else {}
-        )
+        self.state: dict[str, Any] = json.loads(self.state_file.read_text()) if self.state_file.exists() else {}
 
     def up(self) -> None:
         """Starts it, the first time making everything it needs."""

@@ -185,9 +185,7 @@ def fail_for(project, action_id) -> Any:
             $$ BEGIN IF NEW.action_id = {action_id} THEN RAISE EXCEPTION 'no'; END IF; RETURN NEW; END $$
             """
         )
-        project.query(
-            "CREATE TRIGGER refuse BEFORE INSERT ON sync_action FOR EACH ROW EXECUTE FUNCTION refuse()"
-        )
+        project.query("CREATE TRIGGER refuse BEFORE INSERT ON sync_action FOR EACH ROW EXECUTE FUNCTION refuse()")
     else:
         project.query(
             "CREATE TRIGGER refuse BEFORE INSERT ON sync_action "

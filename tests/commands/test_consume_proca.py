@@ -172,9 +172,7 @@ def test_waiting_for_the_broker_it_ends_at_once(project, broker):
 def test_waiting_for_the_database_it_ends_at_once(project, broker):
     broker.declare()
     broker.publish(*actions(3))
-    running = project.start(
-        "consume_proca", env={**broker.env(), "DATABASE_URL": "postgres://a:b@127.0.0.1:1/x"}
-    )
+    running = project.start("consume_proca", env={**broker.env(), "DATABASE_URL": "postgres://a:b@127.0.0.1:1/x"})
     wait_until(lambda: broker.depth() == 0, "the messages taken", 30)
     time.sleep(1)
     begun = time.monotonic()
@@ -252,9 +250,7 @@ def test_an_untrusted_certificate_is_one_line(project, broker):
 
 
 def test_a_missing_queue_is_one_line(project, broker):
-    assert "cus.9.deliver" in one_line(
-        project.manage("consume_proca", env=broker.env("cus.9.deliver")), code=1
-    )
+    assert "cus.9.deliver" in one_line(project.manage("consume_proca", env=broker.env("cus.9.deliver")), code=1)
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
@@ -327,9 +323,7 @@ def test_files_of_every_form(project, tmp_path):
 
 
 def test_messages_from_a_pipe(project):
-    done = project.manage(
-        "consume_proca", "--file", "-", input=b"\n".join(actions(3)).decode(), env={"PROCA_ORG": "7"}
-    )
+    done = project.manage("consume_proca", "--file", "-", input=b"\n".join(actions(3)).decode(), env={"PROCA_ORG": "7"})
 
     assert summary_of(done.stdout)["stored"] == 3
 

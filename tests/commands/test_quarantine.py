@@ -57,9 +57,7 @@ def test_a_key_that_arrives_later_opens_what_waited(project, tmp_path):
     first = project.manage("consume_proca", "--file", str(tmp_path / "message.json"), "--org", "7")
     assert json.loads(first.stdout.splitlines()[-1])["quarantined"] == 1
 
-    done = project.manage(
-        "quarantine", "retry", *ids(project), env={"PROCA_KEYS": str(tmp_path / "keys.json")}
-    )
+    done = project.manage("quarantine", "retry", *ids(project), env={"PROCA_KEYS": str(tmp_path / "keys.json")})
 
     assert done.returncode == 0, done.stderr
     assert "1 stored" in done.stdout

@@ -52,9 +52,7 @@ WRITES = frozenset(
         ]
     )
 )
-SQL_WRITE = re.compile(
-    r"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|TRUNCATE|COPY)\s+\"?sync_(\w+)", re.IGNORECASE
-)
+SQL_WRITE = re.compile(r"\b(?:INSERT\s+INTO|UPDATE|DELETE\s+FROM|TRUNCATE|COPY)\s+\"?sync_(\w+)", re.IGNORECASE)
 
 CLOCKS = frozenset(
     [
@@ -74,9 +72,7 @@ CLOCKS = frozenset(
     ]
 )
 
-LOG_METHODS = frozenset(
-    ["debug", "info", "warning", "warn", "error", "exception", "critical", "fatal", "log", "msg"]
-)
+LOG_METHODS = frozenset(["debug", "info", "warning", "warn", "error", "exception", "critical", "fatal", "log", "msg"])
 LOGGERS = re.compile(r"(^|_)log(ger)?$|^logging$", re.IGNORECASE)
 PERSONAL = frozenset(
     [
@@ -151,9 +147,7 @@ def leftovers(source: str) -> list[str]:
     """Work that somebody wanted to do later."""
     # Spelt in halves, so that this file does not find itself.
     wanted = re.compile(r"#.*\b(" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X", "HA" + "CK")) + r")\b")
-    return [
-        f"line {n}: {line.strip()}" for n, line in enumerate(source.splitlines(), 1) if wanted.search(line)
-    ]
+    return [f"line {n}: {line.strip()}" for n, line in enumerate(source.splitlines(), 1) if wanted.search(line)]
 
 
 def foreign_writes(source: str, owned: frozenset[str]) -> list[str]:

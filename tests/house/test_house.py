@@ -117,9 +117,7 @@ def test_only_the_change_log_writes_changes():
 )
 def test_a_foreign_write_is_found(bad):
     assert checks.foreign_writes(bad, checks.OWNED_BY_STORE)
-    assert not checks.foreign_writes(
-        "Supporter.objects.filter(pk=1).values(); x.update(y)", checks.OWNED_BY_STORE
-    )
+    assert not checks.foreign_writes("Supporter.objects.filter(pk=1).values(); x.update(y)", checks.OWNED_BY_STORE)
 
 
 def test_every_table_has_an_owner():
@@ -207,18 +205,14 @@ def test_exceptions_and_logs_tell_no_values():
 )
 def test_a_told_value_is_found(bad):
     assert checks.told_values(bad)
-    assert not checks.told_values(
-        'logger.info("stored", supporter=supporter.id)\nraise ValueError(f"{code}")'
-    )
+    assert not checks.told_values('logger.info("stored", supporter=supporter.id)\nraise ValueError(f"{code}")')
 
 
 # --- Words -------------------------------------------------------------------------------------------
 
 
 def test_every_room_says_what_it_is_for():
-    assert [
-        f"{room.name}: {text}" for room in checks.rooms() for text in checks.undocumented_room(room)
-    ] == []
+    assert [f"{room.name}: {text}" for room in checks.rooms() for text in checks.undocumented_room(room)] == []
 
 
 def test_a_silent_room_is_found(tmp_path):

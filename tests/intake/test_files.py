@@ -200,8 +200,7 @@ def test_dumped_files_are_for_their_owner_alone(tmp_path):
 def test_two_workers_never_write_the_same_file(tmp_path):
     dumps = [Dump(tmp_path) for _ in range(4)]
     threads = [
-        threading.Thread(target=dump.write, args=([Raw(body=ONE, queue="q", reader=7)] * 200,))
-        for dump in dumps
+        threading.Thread(target=dump.write, args=([Raw(body=ONE, queue="q", reader=7)] * 200,)) for dump in dumps
     ]
     for thread in threads:
         thread.start()

@@ -72,9 +72,7 @@ def custom_fields(messages: list[Message]) -> dict:
 
 def without_person(donation: dict | None) -> dict | None:
     """An erasure leaves amount, currency and frequency."""
-    return donation and {
-        name: value if name in KEPT_OF_DONATION else None for name, value in donation.items()
-    }
+    return donation and {name: value if name in KEPT_OF_DONATION else None for name, value in donation.items()}
 
 
 def shown_action(row: dict) -> dict:

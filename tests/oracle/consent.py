@@ -28,9 +28,7 @@ def report_counts(report: Report, actions: dict, own_actions: dict) -> bool:
 def came_by_own_pages(report: Report, own_actions: dict) -> bool:
     """All that the person did until then, as far as the reader knows, was on its own pages."""
     earlier = [
-        row
-        for row in counted(own_actions).values()
-        if report.org in row["readers"] and row["created_at"] <= report.at
+        row for row in counted(own_actions).values() if report.org in row["readers"] and row["created_at"] <= report.at
     ]
     return bool(earlier) and all(row["org"] == report.org for row in earlier)
 
@@ -58,8 +56,7 @@ def speaking_for(org: int, entries: list) -> list:
         (
             entry
             for entry in entries
-            if entry.org == org
-            or (entry.org is None and (entry.kind in STOPS or entry.kind == "double_opt_in"))
+            if entry.org == org or (entry.org is None and (entry.kind in STOPS or entry.kind == "double_opt_in"))
         ),
         key=fold_order,
     )

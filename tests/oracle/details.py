@@ -133,11 +133,7 @@ def email_given_for_mail(email, messages: list[Message], edits: list[Edit]) -> b
 
 def counted(actions: dict[int, dict]) -> dict[int, dict]:
     """Actions that are delivered and not testing."""
-    return {
-        action_id: row
-        for action_id, row in actions.items()
-        if row["stage"] == "deliver" and not row["testing"]
-    }
+    return {action_id: row for action_id, row in actions.items() if row["stage"] == "deliver" and not row["testing"]}
 
 
 def action_figures(actions: dict[int, dict], pages: dict) -> dict:

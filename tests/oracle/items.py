@@ -111,9 +111,7 @@ def sort_message(item: dict, found: Items) -> None:
 def sort_edit(item: dict, found: Items) -> None:
     key = key_of(item["key"])
     values = {
-        name: None if is_empty(value) else without_nul(value)
-        for name, value in item["set"].items()
-        if name != "email"
+        name: None if is_empty(value) else without_nul(value) for name, value in item["set"].items() if name != "email"
     }
     seen = values["postcode"] if "postcode" in values else item.get("postcode_seen")
     if key:

@@ -227,9 +227,7 @@ class Ledger:
 def without_contradicted(reports: list[Report]) -> list[Report]:
     """Where messages of one (action, reader) say both, only `opt_out`."""
     refused = {(r.action_id, r.org) for r in reports if r.kind == "opt_out" and is_proca(r)}
-    return [
-        r for r in reports if not (r.kind == "opt_in" and is_proca(r) and (r.action_id, r.org) in refused)
-    ]
+    return [r for r in reports if not (r.kind == "opt_in" and is_proca(r) and (r.action_id, r.org) in refused)]
 
 
 def is_proca(report: Report) -> bool:

@@ -73,10 +73,7 @@ class World:
         orgs = {org for org in (*speaking, *(entry.org for entry in entries)) if org is not None}
         fallback = email if email_given_for_mail(email, messages, edits) else None
         heard = entries + self.ledger.memories(one)
-        return [
-            subscription(org, heard, self.policies.get(org, self.default_policy), fallback)
-            for org in sorted(orgs)
-        ]
+        return [subscription(org, heard, self.policies.get(org, self.default_policy), fallback) for org in sorted(orgs)]
 
 
 def email_status(email: str | None, entries: list) -> dict:
@@ -84,9 +81,7 @@ def email_status(email: str | None, entries: list) -> dict:
     of_email = [
         (entry.at, KIND_ORDER.index(entry.kind))
         for entry in entries
-        if email is not None
-        and entry.shown_email == email
-        and (entry.kind in STOPS or entry.kind == "double_opt_in")
+        if email is not None and entry.shown_email == email and (entry.kind in STOPS or entry.kind == "double_opt_in")
     ]
     at, kind = max(of_email, default=(None, None))
     return {

@@ -186,10 +186,7 @@ def test_an_opt_in_after_an_unsub_subscribes_again_and_an_opt_out_changes_nothin
 def test_equal_times_let_the_stop_win():
     """“equal times: `opt_out`, `opt_in`, `double_opt_in`, `bounce`, … `unsub`, `spam`”."""
     assert status(sign_up(createdAt=MAY_3), event("unsub", at=MAY_3)) == "unsubscribed"
-    assert (
-        status(sign_up(createdAt=MAY_3), event("double_opt_in", at=MAY_3), policy="double_opt_in")
-        == "subscribed"
-    )
+    assert status(sign_up(createdAt=MAY_3), event("double_opt_in", at=MAY_3), policy="double_opt_in") == "subscribed"
 
 
 def test_under_double_opt_in_a_subscribed_person_stays_so():

@@ -128,9 +128,7 @@ def test_a_bounce_of_a_shared_email_speaks_of_everybody_but_an_unsub_with_a_ref_
 
 def test_an_entry_by_hand_on_a_shared_email_speaks_of_everybody():
     """“entries that people or CRMs add, that name only the email, speak of everybody who has it”."""
-    found = people(
-        sign_up(1, ANN, "ref-a"), sign_up(2, ANN, "ref-b"), shared(ANN), entry("unsub", ANN, at=MAY_3)
-    )
+    found = people(sign_up(1, ANN, "ref-a"), sign_up(2, ANN, "ref-b"), shared(ANN), entry("unsub", ANN, at=MAY_3))
 
     assert [one["subscriptions"][0]["status"] for one in found] == ["unsubscribed"] * 2
 

@@ -197,9 +197,7 @@ def test_testing_is_never_guessed(testing):
     assert refusal(an_action(action={"testing": testing})) == ("wrong_type", "action.testing")
 
 
-@pytest.mark.parametrize(
-    "stage", ["deliver", "supporter_confirm", "action_confirm", "confirm", "brand_new", ""]
-)
+@pytest.mark.parametrize("stage", ["deliver", "supporter_confirm", "action_confirm", "confirm", "brand_new", ""])
 def test_stages_stay_as_sent(stage):
     assert reading(an_action(stage=stage)).stage == stage
 
@@ -239,9 +237,7 @@ def test_a_copy_inside_never_contradicts():
 
 
 @pytest.mark.parametrize("key", ["actionId", "campaignId", "actionPageId", "orgId"])
-@pytest.mark.parametrize(
-    "value", [0, -1, 2**63, "x", "-1", "1.0", " 1", "²", "9" * 30, 1.0, 1.5, True, [1], {"a": 1}]
-)
+@pytest.mark.parametrize("value", [0, -1, 2**63, "x", "-1", "1.0", " 1", "²", "9" * 30, 1.0, 1.5, True, [1], {"a": 1}])
 def test_an_id_is_never_guessed(key, value):
     assert refusal(an_action(**{key: value})) == ("wrong_type", key)
 
@@ -266,9 +262,7 @@ def test_an_odd_place_costs_nothing_but_itself(part, value):
     assert (places.campaign_id, places.page_id, places.org_id) == (3, 12, 7)
 
 
-@pytest.mark.parametrize(
-    ("sent", "kept"), [(1984, 1984), ("1984", 1984), ("x", None), (2**70, None), (None, None)]
-)
+@pytest.mark.parametrize(("sent", "kept"), [(1984, 1984), ("1984", 1984), ("x", None), (2**70, None), (None, None)])
 def test_external_id_is_a_number(sent, kept):
     assert reading(an_action(campaign={"externalId": sent})).places.campaign.get("external_id") == kept
 
@@ -356,17 +350,13 @@ def test_of_nationality_only_the_country_is_kept():
     assert "YA1234567" not in repr(result)
 
 
-@pytest.mark.parametrize(
-    "nationality", [None, {}, "YA1234567", ["IT"], {"country": None}, {"documentType": "x"}]
-)
+@pytest.mark.parametrize("nationality", [None, {}, "YA1234567", ["IT"], {"country": None}, {"documentType": "x"}])
 def test_nationality_without_a_country_is_dropped(nationality):
     assert reading(an_action(contact={"nationality": nationality})).contact.extra == {}
 
 
 def test_keys_for_machines_are_no_extra():
-    message = an_action(
-        contact={"nonce": None, "publicKey": "x", "signKey": "x", "payload": "", "ref": "other"}
-    )
+    message = an_action(contact={"nonce": None, "publicKey": "x", "signKey": "x", "payload": "", "ref": "other"})
 
     assert reading(message) == reading(an_action())
 
@@ -396,9 +386,7 @@ def test_an_identity_ends_at_a_thousand_bytes(key):
 
 
 def test_every_other_text_has_any_length():
-    message = an_action(
-        contact={"lastName": "x" * 100_000}, action={"customFields": {"comment": "y" * 1_000_000}}
-    )
+    message = an_action(contact={"lastName": "x" * 100_000}, action={"customFields": {"comment": "y" * 1_000_000}})
 
     assert len(reading(message).contact.details["last_name"]) == 100_000
 
@@ -424,9 +412,7 @@ def test_a_payload_of_version_1_that_is_no_object_is_refused(payload):
     assert refusal(message) == ("bad_personal_info", "contact.payload")
 
 
-@pytest.mark.parametrize(
-    ("sent", "kept"), [(2, 2), ("2", 2), (None, None), ("many", None), (1.5, None), (True, None)]
-)
+@pytest.mark.parametrize(("sent", "kept"), [(2, 2), ("2", 2), (None, None), ("many", None), (1.5, None), (True, None)])
 def test_an_odd_dupe_rank_costs_nothing_but_itself(sent, kept):
     assert reading(an_action(contact={"dupeRank": sent})).dupe_rank == kept
 
@@ -473,9 +459,7 @@ def test_a_donation_without_its_payload():
     }
 
 
-@pytest.mark.parametrize(
-    ("sent", "kept"), [("1500", 1500), (15.5, 15.5), (2**70, 2**70), (True, None), ("x", None)]
-)
+@pytest.mark.parametrize(("sent", "kept"), [("1500", 1500), (15.5, 15.5), (2**70, 2**70), (True, None), ("x", None)])
 def test_amounts(sent, kept):
     donation = reading(an_action(action={"donation": {"amount": sent, "currency": "EUR"}})).donation
 

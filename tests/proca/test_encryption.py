@@ -47,9 +47,7 @@ def test_a_store_is_read_as_it_was_written():
 def test_padding_and_a_byte_order_mark_are_no_matter():
     public, private = pair()
 
-    keys = KeyStore.from_text(
-        "\ufeff" + json.dumps({public + "=": {"private": private + "=", "note": "2026"}})
-    )
+    keys = KeyStore.from_text("\ufeff" + json.dumps({public + "=": {"private": private + "=", "note": "2026"}}))
 
     assert keys.public_keys == (public,)
 

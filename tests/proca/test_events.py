@@ -102,9 +102,7 @@ def test_events_that_cannot_be_read(message, expected):
     assert refusal(message) == expected
 
 
-@pytest.mark.parametrize(
-    ("message", "prefix"), [(an_email_status(), "supporter."), (a_campaign_update(), "system.")]
-)
+@pytest.mark.parametrize(("message", "prefix"), [(an_email_status(), "supporter."), (a_campaign_update(), "system.")])
 def test_names_with_and_without_prefix(message, prefix):
     prefixed = message | {"eventType": prefix + message["eventType"]}
     read_again, plain = reading(prefixed), reading(message)
@@ -185,9 +183,7 @@ def test_an_unknown_event_is_a_notice():
 def test_identity_documents_are_in_no_payload():
     nationality = {"nationality": {"country": "IT", "documentNumber": "YA1234567"}}
     status = reading(an_email_status(supporter={"contact": nationality}))
-    notice = reading(
-        {"schema": "proca:event:2", "eventType": "x", "timestamp": "2026-09-11", "list": [nationality]}
-    )
+    notice = reading({"schema": "proca:event:2", "eventType": "x", "timestamp": "2026-09-11", "list": [nationality]})
 
     assert "YA1234567" not in str(status.payload) + str(notice.payload)
     assert notice.payload["list"] == [{"nationality": {"country": "IT"}}]

@@ -117,9 +117,7 @@ def test_an_offset_names_the_same_instant(moment, minutes):
     assert times.parse(local.isoformat()) == to_instant(local)
 
 
-@given(
-    moments.map(lambda moment: moment.replace(microsecond=0)), st.text("0123456789", min_size=1, max_size=30)
-)
+@given(moments.map(lambda moment: moment.replace(microsecond=0)), st.text("0123456789", min_size=1, max_size=30))
 def test_a_fraction_never_rounds_up(moment, digits):
     whole = to_instant(moment.replace(tzinfo=UTC))
 

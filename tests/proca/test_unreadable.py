@@ -99,9 +99,7 @@ def test_many_brackets_are_not_deep():
 # Times
 
 
-@pytest.mark.parametrize(
-    "bad", ["2026-02-30T00:00:00Z", "soon", "2026-09-12T25:00:00Z", "0000-01-01T00:00:00Z"]
-)
+@pytest.mark.parametrize("bad", ["2026-02-30T00:00:00Z", "soon", "2026-09-12T25:00:00Z", "0000-01-01T00:00:00Z"])
 @pytest.mark.parametrize(
     ("where", "message"),
     [

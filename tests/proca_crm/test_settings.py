@@ -44,9 +44,7 @@ def _python(code, *arguments, env):
     from tests.project import _environment
 
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(
-        command, env=_environment(env), cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(command, env=_environment(env), cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 # --- Missing and malformed ---------------------------------------------------------------------------
@@ -106,9 +104,7 @@ def test_a_malformed_setting_is_one_line_that_names_it_and_not_its_value(name, v
     assert "er2" not in line
 
 
-@pytest.mark.parametrize(
-    ("name", "url"), [("PROCA_USERNAME", "host/v"), ("PROCA_PASSWORD", "amqps://u@host/v")]
-)
+@pytest.mark.parametrize(("name", "url"), [("PROCA_USERNAME", "host/v"), ("PROCA_PASSWORD", "amqps://u@host/v")])
 def test_an_address_without_login_asks_for_the_missing_half(name, url):
     with pytest.raises(Misconfigured, match=name):
         parse_broker(url, "", "")
@@ -214,9 +210,7 @@ def test_a_file_fills_in_what_the_environment_does_not_say(tmp_path, monkeypatch
     monkeypatch.setenv("LOG_LEVEL", "ERROR")
     monkeypatch.setenv("PROCA_QUEUE", "")
     file = tmp_path / ".env"
-    file.write_text(
-        "# ours\n\nLOG_LEVEL=DEBUG\nSECRET_KEY='$a#b'\nexport PROCA_ORG=7\nPROCA_QUEUE=cus.8.deliver\n"
-    )
+    file.write_text("# ours\n\nLOG_LEVEL=DEBUG\nSECRET_KEY='$a#b'\nexport PROCA_ORG=7\nPROCA_QUEUE=cus.8.deliver\n")
     environment = Environment()
     environment.ENVIRON.pop("SECRET_KEY")
     environment.ENVIRON.pop("PROCA_ORG")
@@ -285,9 +279,7 @@ logging.getLogger("django.request").error("for %s", "ann@example.org")
 
 def test_a_debug_page_shows_no_secret(settings):
     settings.DEBUG = True
-    request = RequestFactory().get(
-        "/", PROCA_URL="amqps://u:hunter2@h/v", DATABASE_URL="postgres://u:hunter2@h/d"
-    )
+    request = RequestFactory().get("/", PROCA_URL="amqps://u:hunter2@h/v", DATABASE_URL="postgres://u:hunter2@h/d")
     settings.PROCA_KEYS = "hunter2"
 
     page = ExceptionReporter(request, ValueError, ValueError("x"), None).get_traceback_html()

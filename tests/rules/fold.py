@@ -75,9 +75,7 @@ def link(item: dict):
 
 
 def shared(item: dict):
-    return facts.Facts(
-        shared=(facts.SharedFacts(email_key(item["email"]), parse(item["at"]), item["shared"]),)
-    )
+    return facts.Facts(shared=(facts.SharedFacts(email_key(item["email"]), parse(item["at"]), item["shared"]),))
 
 
 ADDED = {"edit": edit, "entry": entry, "mark": mark, "merge": link, "undo": link, "shared": shared}
@@ -107,9 +105,7 @@ def time(instant):
 def shown(kept: Kept, people: People, policies, default_policy) -> dict:
     return {
         "supporters": sorted((supporter(person) for person in people.all()), key=canonical),
-        "actions": {
-            action_id: action(told, people.owner_of(told)) for action_id, told in sorted(kept.actions.items())
-        },
+        "actions": {action_id: action(told, people.owner_of(told)) for action_id, told in sorted(kept.actions.items())},
         **places(kept, policies, default_policy),
     }
 
