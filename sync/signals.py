@@ -49,7 +49,7 @@ def _tell_stranger(receiver: Any, signal: Signal, origin: str, what: dict[str, A
         with transaction.atomic():
             receiver(signal=signal, sender=None, origin=origin, **what)
     except Exception as error:  # noqa: BLE001 - whatever another's receiver raises is not the batch's fault
-        log.error(
+        log.error(  # noqa: TRY400 - a traceback could quote what a row holds
             "receiver_failed",
             receiver=f"{receiver.__module__}.{receiver.__qualname__}",
             error=type(error).__name__,

@@ -10,7 +10,7 @@ from sync.models.places import ActionPage, Campaign, Org
 
 
 class Action(models.Model):
-    """One action, whoever reads it (rule 8). No foreign-key constraints: their deferred checks were the largest cost."""
+    """One action, whoever reads it (rule 8). No foreign-key constraints: their deferred checks cost most."""
 
     action_id = models.BigIntegerField(unique=True)
     supporter = models.ForeignKey(Supporter, models.DO_NOTHING, null=True, db_constraint=False, related_name="actions")

@@ -17,7 +17,7 @@ class Org(models.Model):
     policy = models.TextField(
         null=True,
         choices=[(policy.value, policy.value) for policy in Policy],
-        help_text="Whether an opt-in subscribes at once or waits for the click in the mail; empty: SUBSCRIPTION_POLICY.",
+        help_text="Whether an opt-in subscribes at once or waits for the click in the mail; empty: the default.",
     )
     given = ExactJSONField(default=dict, editable=False)
 

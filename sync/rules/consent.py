@@ -198,7 +198,7 @@ def subscribed(
 
 
 def _mailed(ordered: Sequence[tuple[object, Entry, bool]], policy: str) -> str | None:
-    """The email of the newest entry that names one and gave consent; which entries did does not depend on an address."""
+    """The email of the newest entry that names one and gave consent, which does not depend on an address."""
     fold = _Fold(policy)
     for _, entry, _ in ordered:
         fold.take(entry)

@@ -93,11 +93,11 @@ class Marks:
         keys = self.keys_of(pair)
         return any(reach.keys & keys for reach in self.reaches)
 
-    def on(self, pair: Pair) -> list[Reach]:
-        """Return the marks that are on a pair."""
+    def on(self, *pairs: Pair) -> list[Reach]:
+        """Return the marks that are on a pair, or on two that are linked."""
         if not self.reaches:
             return []
-        keys = self.keys_of(pair)
+        keys = self.keys_of(*pairs)
         return [reach for reach in self.reaches if self._carried(keys, reach.at) & reach.keys]
 
     def newest(self, pair: Pair) -> Instant | None:
@@ -110,7 +110,7 @@ class Marks:
         return not ref and bool(email) and self._was_shared(email, at)
 
     def _carried(self, keys: set[str], at: Instant) -> set[str]:
-        """Leave out an email that was shared then, where there is a contactRef: it neither carries nor passes a mark."""
+        """Leave out an email that was shared then, where there is a contactRef: it carries and passes no mark."""
         return self._unshared(keys, at) if any(key[0] == "r" for key in keys) else keys
 
     def _unshared(self, keys: set[str], at: Instant) -> set[str]:
@@ -130,8 +130,9 @@ class Marks:
         """Let every mark pass on, until nothing new is reached."""
         told = [(self.keys_of(pair), oldest) for pair, oldest in _details_of_pairs(contacts, heard)]
         linked = [(self.keys_of(link.a, link.b), link) for link in links]
-        while any([self._grow(reach, told, linked) for reach in self.reaches]):
-            pass
+        grown = True
+        while grown:
+            grown = max(self._grow(reach, told, linked) for reach in self.reaches)
 
     def _grow(
         self, reach: Reach, told: list[tuple[set[str], Instant]], linked: list[tuple[set[str], HandLink]]

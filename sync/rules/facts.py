@@ -219,7 +219,7 @@ def _said_of_event(event: messages.EmailStatus, pair: Pair, reader: int) -> Said
     return said
 
 
-def _said(
+def _said(  # noqa: PLR0917 - one line of a form, in its order
     pair: Pair,
     contact: messages.Contact,
     details: dict[str, Any],
@@ -265,7 +265,7 @@ def _entries_of_action(action: messages.Action, pair: Pair, reader: int) -> Iter
     )
 
 
-def _status_entries(
+def _status_entries(  # noqa: PLR0917 - one line of a form, in its order
     privacy: messages.Privacy,
     pair: Pair,
     reader: int,

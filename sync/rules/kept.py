@@ -226,7 +226,7 @@ class Kept:
 
     def _erase_links(self) -> None:
         for key, link in list(self.links.items()):
-            marks = [*self.marks.on(link.a), *self.marks.on(link.b)]
+            marks = self.marks.on(link.a, link.b)
             if not marks:
                 continue
             newest = max(mark.at for mark in marks)

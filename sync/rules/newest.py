@@ -22,7 +22,7 @@ class News(IntEnum):
 
 
 def canonical(value: Any) -> str:
-    """Return a value as canonical JSON: keys sorted, no blanks, nothing escaped without need; 1, 1.0 and true differ."""
+    """Return a value as canonical JSON: keys sorted, no blanks, nothing escaped without need."""
     return _encoder.encode(value).decode()
 
 
@@ -40,7 +40,7 @@ def is_empty(value: Any) -> bool:
     """Tell whether a value is empty: null, blank text, `[]`, `{}`. False and 0 are values."""
     if isinstance(value, str):
         return not value.strip()
-    return value is None or value == [] or value == {}
+    return value is None or value in ([], {})
 
 
 def fuller(one: Any, other: Any) -> Any:

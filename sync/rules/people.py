@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from sync.rules.actions import Told, larger_pair
 from sync.rules.consent import ActionView, Entry, ShownKey, Subscribed, counts, subscribed
-from sync.rules.contacts import Entries, EntryKey, Said
+from sync.rules.contacts import Atom, Entries, EntryKey, Said
 from sync.rules.details import Shown, shown
 from sync.rules.erasure import CLEAR, HASHED
 from sync.rules.identity import Components, Pair
 from sync.rules.kept import Kept
-from sync.terms import ADDRESS_STOPS, STOPS, ConsentKind, Instant
+from sync.terms import ADDRESS_STOPS, STOPS, ConsentKind, Instant, Source
 
 Node = tuple[str, str]
 
@@ -65,6 +64,7 @@ class People:
         self._by_root: dict[Node, Person] = {}
         self._holders: dict[str, list[Person]] = defaultdict(list)
         self.person_of: dict[Pair, Person] = {}
+        self._taken = {pair[0] for pair, _ in self._alive() if all(pair)}
         self._connect()
         self._gather()
         self._attach()
@@ -100,20 +100,22 @@ class People:
                 nodes = [*self._nodes_of(link.a), *self._nodes_of(link.b)]
                 if all(kind != "s" for kind, _ in nodes):
                     self._nodes.join(nodes)
-            elif self._is_alive(link.a) and self._is_alive(link.b):
+            elif self._exists(link.a) and self._exists(link.b):
                 self._nodes.join([*self._nodes_of(link.a), *self._nodes_of(link.b)])
 
-    def _is_alive(self, pair: Pair) -> bool:
+    def _exists(self, pair: Pair) -> bool:
+        """Tell whether a contact is somebody's: messages gave it, and it is no shared email that others have."""
         said = self._kept.contacts.get(pair)
-        return said is not None and said.is_alive()
+        return said is not None and said.is_alive() and not self._is_nobody(pair)
+
+    def _is_nobody(self, pair: Pair) -> bool:
+        return pair[0] in self._taken and not pair[1] and self._kept.is_shared(pair[0])
 
     def _gather(self) -> None:
-        taken = {pair[0] for pair, _ in self._alive() if pair[1] and pair[0]}
         for pair, _ in self._alive():
-            nodes = self._nodes_of(pair)
-            if nodes[0][0] == "s" and pair[0] in taken:
+            if self._is_nobody(pair):
                 continue
-            person = self._by_root.setdefault(self._nodes.find(nodes[0]), Person())
+            person = self._by_root.setdefault(self._nodes.find(self._nodes_of(pair)[0]), Person())
             person.pairs.append(pair)
             self.person_of[pair] = person
             if pair[0]:
@@ -190,9 +192,8 @@ class People:
         email, ref = (key.removeprefix(HASHED) for key in pair)
         for key, atoms in entries.items():
             people = list(by_hash.get(ref, ())) if ref else []
-            shared = self._kept.shared.get(email)
             if not people and email:
-                people = self._by_email(email, shared is not None and shared.now(), key, atoms, by_hash, bool(ref))
+                people = self._by_email(email, key, atoms, by_hash.get(email, []))
             if key.kind in ADDRESS_STOPS:
                 people = list(dict.fromkeys([*people, *self._sharing(key.email, by_hash)]))
             for person in people:
@@ -204,23 +205,14 @@ class People:
         shared = self._kept.shared.get(email_hash)
         return by_hash.get(email_hash, []) if shared is not None and shared.now() else []
 
-    def _by_email(
-        self,
-        email: str,
-        is_shared: bool,
-        key: EntryKey,
-        atoms: frozenset[Any],
-        by_hash: dict[str, list[Person]],
-        names_ref: bool,
-    ) -> list[Person]:
-        people = by_hash.get(email, [])
-        added = any(atom.source != "proca" for atom in atoms)
-        if not is_shared or added or key.kind in STOPS:
-            return list(people)
-        alone = [] if names_ref else [person for person in people if not person.refs and len(people) == 1]
-        return alone
+    def _by_email(self, email: str, key: EntryKey, atoms: frozenset[Atom], people: list[Person]) -> list[Person]:
+        """Of those who have an email, return whom an entry speaks of that has no other key of theirs."""
+        shared = self._kept.shared.get(email)
+        if shared is None or not shared.now() or key.kind in STOPS or any(one.source != Source.PROCA for one in atoms):
+            return people
+        return [person for person in people if self.person_of.get((shared.email, "")) is person]
 
-    def _show_heard(self, person: Person, key: EntryKey, atoms: frozenset[Any]) -> None:
+    def _show_heard(self, person: Person, key: EntryKey, atoms: frozenset[Atom]) -> None:
         if key.email.startswith(CLEAR):
             email = key.email.removeprefix(CLEAR)
         else:

@@ -114,7 +114,7 @@ class _Planner:
     # Which id a person has.
 
     def assign(self) -> None:
-        """Give every person an id: the smallest that one of its contacts founded, else the one it had, else a new one."""
+        """Give all people ids: the smallest that a contact of theirs founded, else the one they had, else a new one."""
         claimed: set[int] = set()
         for person in self.people.all():
             for pair in person.pairs:

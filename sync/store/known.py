@@ -1,7 +1,8 @@
 """What the plan needs to know: the rows that the facts of a batch touch, and all that these hang together with.
 
-A supporter's contacts hang together by keys, links by hand, shared emails and hashes of an erasure; contacts and actions
-by who spoke of what. So reading goes in rounds until nothing new turns up: two in nearly every batch, whatever its size.
+A supporter's contacts hang together by keys, links by hand, shared emails and hashes of an erasure; contacts and
+actions by who spoke of what. So reading goes in rounds until nothing new turns up: two in nearly every batch,
+whatever its size.
 """
 
 from __future__ import annotations
@@ -177,7 +178,7 @@ class Reader:
         }
         told.testing, told.with_consent, told.opt_in = bool(row[9]), bool(row[14]), truth(row[15])
         told.readers, told.erased = frozenset(said["r"]), bool(said.get("x"))
-        told.custom = {stage: custom for stage, custom in said.get("c", ())}
+        told.custom = dict(said.get("c", ()))
         if not told.custom and (custom := _decode(row[11])):
             told.custom = {told.stage: custom}
         if row[3] is not None and not told.erased:

@@ -38,10 +38,6 @@ _LOCK = 7_077_265_717
 _PATIENCE = "SET LOCAL lock_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
 
 
-class _DryRun(Exception):
-    """Rolls the transaction back at its end."""
-
-
 def write(arrivals: Sequence[Arrival | Unstorable], *, dry_run: bool = False) -> list[Verdict]:
     """Store these in one transaction, and return what became of each, in order.
 
@@ -49,14 +45,10 @@ def write(arrivals: Sequence[Arrival | Unstorable], *, dry_run: bool = False) ->
     nothing is stored. A dry run does everything but the commit.
     """
     verdicts: list[Verdict] = []
-    try:
-        with told_apart(), transaction.atomic(durable=True):
-            lock()
-            verdicts = _store(arrivals)
-            if dry_run:
-                raise _DryRun
-    except _DryRun:
-        pass
+    with told_apart(), transaction.atomic(durable=True):
+        lock()
+        verdicts = _store(arrivals)
+        transaction.set_rollback(dry_run)
     return verdicts
 
 
