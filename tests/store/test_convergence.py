@@ -1,9 +1,14 @@
-"""Rule 1, through the store: any order, repetition and split into batches ends in the state of the rules."""
+"""Rule 1, through the store: any order, repetition and split into batches ends in the state of the rules.
 
+`CONVERGENCE_EXAMPLES` sets how many sets each trial draws (60). A failing set is not made smaller here: the trial of
+the core alone (`tests/rules/test_fold.py`) does that a hundred times faster.
+"""
+
+import os
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from sync.store.arrivals import Arrival
@@ -15,7 +20,9 @@ from tests.rules.fold import facts_of
 from tests.store import stored
 
 through_the_store = settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=int(os.environ.get("CONVERGENCE_EXAMPLES", "60")),
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 
