@@ -27,6 +27,7 @@ Numbers = dict[str, float]
 
 _SLICE = 0.1
 _BACKOFF = (1.0, 30.0)
+_ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stop:
@@ -71,7 +72,7 @@ class Stop:
                 # Whoever presses Ctrl-C a second time does not want to wait.
                 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-        before = {number: signal.signal(number, heard) for number in (signal.SIGTERM, signal.SIGINT)}
+        before = {number: signal.signal(number, heard) for number in _ENDING}
         try:
             yield self
         finally:
@@ -234,12 +235,16 @@ class Workers:
         sys.stderr.flush()
         read, write = os.pipe()
         parent = os.getpid()
+        # Python forgets what signals came in a child's first moments: they wait until it can hear them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         pid = os.fork()
         if pid == 0:
             os.close(read)
             # The same Stop goes on here: no signal is lost between the fork and the first line of work.
             self._stop.parent = parent
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
             self._be_worker(number, write)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
         os.close(write)
         child = _Child(number, pid, read)
         self._children[pid] = child
