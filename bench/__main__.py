@@ -5,10 +5,12 @@ returns rows as dicts; their keys are the columns.
 """
 
 import importlib
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
+import django
 from rich.console import Console
 from rich.table import Table
 
@@ -23,6 +25,8 @@ def main(wanted: list[str]) -> int:
         print(f"no such benchmark: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
     use_test_environment()
+    os.environ["DJANGO_SETTINGS_MODULE"] = "proca_crm.settings"
+    django.setup()
     with folder_of_this_run(**{DURABLE: "yes"}):
         for name in names:
             if not wanted or name.removeprefix("bench_") in wanted:
