@@ -1,5 +1,6 @@
 """The tables: what was said, what follows from it, and what waits. No behaviour: rows are written by `store` only."""
 
+from sync.models.access import Attempts, AuditEntry, Token
 from sync.models.actions import Action, Voice
 from sync.models.changes import Change
 from sync.models.consent import Consent, Subscription, WaitingEntries
@@ -11,6 +12,8 @@ from sync.models.places import ActionPage, Campaign, Org
 __all__ = [
     "Action",
     "ActionPage",
+    "Attempts",
+    "AuditEntry",
     "Campaign",
     "Change",
     "Consent",
@@ -27,6 +30,7 @@ __all__ = [
     "SharedEmail",
     "Subscription",
     "Supporter",
+    "Token",
     "Voice",
     "WaitingEntries",
 ]
