@@ -1,9 +1,14 @@
-"""Keyed hashes: what is kept of a key whose clear form must not be kept."""
+"""Seals and keyed hashes: what must not be kept in clear, to be opened again or only to be recognised."""
 
 from __future__ import annotations
 
+import base64
+import binascii
 import hashlib
 from collections.abc import Sequence
+
+from nacl.exceptions import CryptoError
+from nacl.secret import SecretBox
 
 _SIZE = 16
 
@@ -32,3 +37,34 @@ class KeyedHash:
     @staticmethod
     def _hash(secret: bytes, kind: str, key: str) -> str:
         return kind + hashlib.blake2b(key.encode(), key=secret, digest_size=_SIZE, person=kind.encode()).hexdigest()
+
+
+class Unsealable(Exception):
+    """No secret of ours opens it: FIELD_ENCRYPTION_KEY is not the one it was sealed with."""
+
+
+class Sealer:
+    """Seals texts with the newest of several secrets, opens what any of them sealed."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self._boxes = [
+            SecretBox(hashlib.blake2b(secret.encode(), digest_size=SecretBox.KEY_SIZE, person=b"field").digest())
+            for secret in secrets
+        ]
+
+    def seal(self, text: str) -> str:
+        """Return a text that only we can read; each time another one."""
+        return base64.b64encode(self._boxes[0].encrypt(text.encode())).decode()
+
+    def open(self, sealed: str) -> str:
+        """Return what was sealed; raises `Unsealable`."""
+        try:
+            raw = base64.b64decode(sealed, validate=True)
+        except binascii.Error:
+            raise Unsealable from None
+        for box in self._boxes:
+            try:
+                return box.decrypt(raw).decode()
+            except (CryptoError, ValueError):
+                continue
+        raise Unsealable

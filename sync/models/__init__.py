@@ -8,6 +8,7 @@ from sync.models.identity import Erasure, Link, Mark, SharedEmail
 from sync.models.intake import Installation, IntakeCount, Notice, QuarantinedMessage
 from sync.models.people import Contact, FormerSupporter, Supporter
 from sync.models.places import ActionPage, Campaign, Org
+from sync.models.push import Delivery, Destination, DestinationState, Reported
 
 __all__ = [
     "Action",
@@ -18,6 +19,9 @@ __all__ = [
     "Change",
     "Consent",
     "Contact",
+    "Delivery",
+    "Destination",
+    "DestinationState",
     "Erasure",
     "FormerSupporter",
     "Installation",
@@ -27,6 +31,7 @@ __all__ = [
     "Notice",
     "Org",
     "QuarantinedMessage",
+    "Reported",
     "SharedEmail",
     "Subscription",
     "Supporter",

@@ -35,6 +35,7 @@ OWNED_BY_STORE = frozenset(
     ]
 )
 OWNED_BY_CHANGES = frozenset({"Change"})
+OWNED_BY_PUSH = frozenset({"Delivery", "Destination", "DestinationState", "Reported"})
 OWNED_BY_ACCESS = frozenset({"Attempts", "AuditEntry", "Token"})
 WRITES = frozenset(
     f"{prefix}{name}"
