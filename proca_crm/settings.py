@@ -4,6 +4,8 @@ import warnings
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from django.templatetags.static import static
+
 from proca_crm.broker import Broker, certificates, org_of_queue, parse_broker
 from proca_crm.databases import parse_database
 from proca_crm.environment import Environment, Misconfigured, whole_number
@@ -54,6 +56,8 @@ WSGI_APPLICATION = "proca_crm.wsgi.application"
 LOGIN_URL = "admin:login"
 
 INSTALLED_APPS = [
+    # Before the theme, some of whose templates it replaces.
+    "sync",
     # Before django.contrib.admin, whose templates it replaces.
     "unfold",
     "unfold.contrib.filters",
@@ -67,11 +71,11 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
-    "sync",
 ]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "proca_crm.csp.ContentSecurityPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -87,6 +91,7 @@ TEMPLATES = [
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "APP_DIRS": True,
         "OPTIONS": {
+            "libraries": {"desk": "sync.admin.tags"},
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -113,6 +118,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 LANGUAGE_CODE = "en"
+# Our own words are English; a page in two languages helps nobody.
+LANGUAGES = [("en", "English")]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
@@ -121,7 +128,11 @@ UNFOLD = {
     "SITE_TITLE": "Proca CRM",
     "SITE_HEADER": "Proca CRM",
     "SITE_SYMBOL": "campaign",
+    "SITE_URL": None,
     "SHOW_HISTORY": False,
+    "STYLES": [lambda request: static("desk/desk.css")],
+    "DASHBOARD_CALLBACK": "sync.admin.start.dashboard",
+    "SIDEBAR": {"navigation": "sync.admin.navigation.navigation"},
 }
 
 # --- Database ----------------------------------------------------------------------------------------

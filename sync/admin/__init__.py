@@ -1,0 +1,8 @@
+"""The desk: pages for the people who run campaigns, on Django's admin with the unfold theme.
+
+It shows what is stored. What people change goes through the functions of the store; nothing is written or deleted here.
+"""
+
+from sync.admin import actions, consent, intake, internals, log, people, places, start, users
+
+__all__ = ["actions", "consent", "intake", "internals", "log", "people", "places", "start", "users"]
