@@ -35,6 +35,12 @@ class Action(models.Model):
         indexes = (
             models.Index(fields=["campaign", "created_at"], name="action_campaign"),
             models.Index(fields=["created_at"], name="action_created"),
+            # Actions of a shared email that is nobody's.
+            models.Index(
+                fields=["contact"],
+                name="action_nobody",
+                condition=models.Q(supporter__isnull=True, contact__isnull=False),
+            ),
         )
 
     def __str__(self) -> str:

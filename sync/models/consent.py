@@ -40,6 +40,8 @@ class Consent(models.Model):
                 name="consent_once",
             ),
         )
+        # Who was spoken of with an address that may be somebody else's: erasures and shared emails ask for it.
+        indexes = (models.Index(fields=["email"], name="consent_added", condition=~models.Q(source="proca")),)
 
     def __str__(self) -> str:
         return f"consent entry {self.pk}"
@@ -74,11 +76,16 @@ class WaitingEntries(models.Model):
     entries = ExactJSONField(default=list)
     #: The oldest details (an Instant) that an erased pair was given with, while its keys are not one group.
     oldest = models.BigIntegerField(null=True)
+    #: Whether an entry names an email in clear, another than the key that it waits under.
+    names_email = models.BooleanField(default=False)
 
     class Meta:
         verbose_name_plural = "waiting entries"
         constraints = (models.UniqueConstraint(fields=["email_hash", "ref_hash"], name="waiting_pair"),)
-        indexes = (models.Index(fields=["ref_hash"], name="waiting_ref", condition=~models.Q(ref_hash="")),)
+        indexes = (
+            models.Index(fields=["ref_hash"], name="waiting_ref", condition=~models.Q(ref_hash="")),
+            models.Index(fields=["id"], name="waiting_naming", condition=models.Q(names_email=True)),
+        )
 
     def __str__(self) -> str:
         return f"waiting entries {self.pk}"

@@ -46,7 +46,7 @@ class Reader:
         self.hashes = Hashes()
         self.kept = Kept(self.hashes.of)
         self.known = Known()
-        self.added = PeopleAdded(self.kept, self.hashes)
+        self.added = PeopleAdded(self.kept, self.hashes, marking=any(one.marks for one in facts))
         self.voices: dict[tuple[int, str], tuple[int, int | None]] = {}
         self.place_ids: dict[tuple[str, int], int] = {}
         self._pairs_by_contact: dict[int, Pair] = {}
@@ -62,13 +62,15 @@ class Reader:
             _pairs(self.facts),
             {facts.action_id for facts in self.facts if facts.action_id is not None},
         )
-        while pairs or actions:
+        while pairs or actions or self.added.spoken_of - self._seen_supporters:
             contacts = self._contacts(pairs)
             supporters = {row.supporter_id for row in contacts.values() if row.supporter_id is not None}
+            supporters |= self.added.spoken_of
             supporters -= self._seen_supporters
             contacts |= self._contacts_of(supporters)
             pairs |= contacts.keys()
-            found = self._actions(actions | self._named(contacts), supporters)
+            nobodies = [row.id for row in contacts.values() if row.supporter_id is None]
+            found = self._actions(actions | self._named(contacts), supporters, nobodies)
             named, spoke = self._voices(found | actions, pairs)
             more = self.added.read(pairs | spoke) | spoke | self._pairs_of_contacts(found)
             pairs = {pair for pair in more if self._is_new(pair)} | self._shared(pairs)
@@ -143,7 +145,8 @@ class Reader:
             if atom.action_id
         }
 
-    def _actions(self, action_ids: set[int], supporters: set[int]) -> set[int]:
+    def _actions(self, action_ids: set[int], supporters: set[int], nobodies: list[int]) -> set[int]:
+        """Read these actions, those of these supporters, and those of contacts that are nobody's (a shared email)."""
         action_ids = action_ids - self._seen_actions
         self._seen_actions |= action_ids
         rows: list[Row] = []
@@ -151,6 +154,10 @@ class Reader:
             rows += select(_ACTION + among("a.action_id", "bigint"), [listed(action_ids)])
         if supporters:
             rows += select(_ACTION + among("a.supporter_id", "bigint"), [listed(supporters)])
+        if nobodies:
+            rows += select(
+                _ACTION + "a.supporter_id IS NULL AND " + among("a.contact_id", "bigint"), [listed(nobodies)]
+            )
         rows = [row for row in rows if row[1] not in self.known.actions]
         missing = {row[3] for row in rows if row[3] is not None} - self._pairs_by_contact.keys()
         if missing:
@@ -250,6 +257,7 @@ def _pairs(facts: Sequence[Facts]) -> set[Pair]:
             pairs.add(one.pair)
         pairs.update(pair for pair, _ in one.edits)
         pairs.update(pair for pair, _ in one.added)
+        pairs.update((key.email, "") for _, entries in one.added for key in entries if key.email)
         pairs.update(pair for link in one.links for pair in (link.a, link.b))
         pairs.update((word.email, "") for word in one.shared)
         pairs.update(pair for mark in one.marks for pair in mark.keys)

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
+from django.db import connection
 
 from sync.models import Erasure, Link, Mark, SharedEmail, WaitingEntries, bulk
 from sync.models.bulk import among, listed, select
 from sync.rules.contacts import dump_entries, load_entries
-from sync.rules.erasure import HASHED, HandLink, Heard, Reach
+from sync.rules.erasure import CLEAR, HASHED, HandLink, Heard, Reach
 from sync.rules.identity import Pair, pair_text, text_pair
 from sync.rules.kept import Kept, LinkKey, Shared
 from sync.rules.newest import canonical
@@ -25,20 +26,28 @@ _ANYTHING = (
 )
 _LINK = "SELECT id, kind, a, b, CAST(history AS text) FROM sync_link WHERE "
 _WAITING = "SELECT id, email_hash, ref_hash, CAST(entries AS text), oldest FROM sync_waitingentries WHERE "
-#: An address stop of a shared email speaks of all who have it, whatever key it was given by.
-_WAITING_NAMING = (
-    "SELECT id, email_hash, ref_hash, CAST(entries AS text), oldest FROM sync_waitingentries"
-    " WHERE CAST(entries AS text) LIKE %s ESCAPE '!'"
-)
+#: Few entries name another email than the key they were given by, so their text is searched.
+_NAMING = {
+    "postgresql": (
+        "names_email AND EXISTS"
+        " (SELECT 1 FROM unnest(%s::text[]) AS one (value) WHERE strpos(CAST(entries AS text), one.value) > 0)"
+    ),
+    "sqlite": "names_email AND EXISTS (SELECT 1 FROM json_each(%s) AS one WHERE instr(entries, one.value) > 0)",
+}
+_SPOKEN_OF = "SELECT DISTINCT supporter_id FROM sync_consent WHERE source <> 'proca' AND "
 _SHARED = "SELECT id, email_hash, email, CAST(history AS text) FROM sync_sharedemail WHERE "
+_WAITING_COLUMNS = ("entries", "oldest", "names_email")
 _decode = msgspec.json.Decoder().decode
 
 
 class PeopleAdded:
     """Reads into what is kept, and writes what became of it."""
 
-    def __init__(self, kept: Kept, hashes: Hashes) -> None:
-        self.kept, self.hashes = kept, hashes
+    def __init__(self, kept: Kept, hashes: Hashes, *, marking: bool) -> None:
+        """`marking`: whether the batch holds erasures."""
+        self.kept, self.hashes, self._marking = kept, hashes, marking
+        #: Supporters of whom an entry was added that names one of the emails read.
+        self.spoken_of: set[int] = set()
         self._has_links, self._has_marks, self._has_waiting, self._has_shared = map(bool, select(_ANYTHING)[0])
         self._links: dict[LinkKey, tuple[int, str]] = {}
         self._heard: dict[Pair, tuple[int, str]] = {}
@@ -47,6 +56,7 @@ class PeopleAdded:
         self._erasure_ids: dict[Reach, int] = {}
         self._marked: dict[int, set[str]] = {}
         self._seen_hashes: set[str] = set()
+        self._seen_named: set[str] = set()
 
     def read(self, pairs: set[Pair]) -> set[Pair]:
         """Read what touches these pairs; return further pairs that it leads to."""
@@ -55,7 +65,24 @@ class PeopleAdded:
             more |= self._read_links(pairs)
         if self._has_marks or self._has_waiting or self._has_shared:
             more |= self._read_hashed(pairs)
+        if self._has_waiting and (self._marking or self.kept.marks or self._has_shared):
+            more |= self._read_naming({email for email, _ in pairs if email and not email.startswith(HASHED)})
         return more
+
+    def _read_naming(self, emails: set[str]) -> set[Pair]:
+        """Read entries that name one of these emails though they stand under another key.
+
+        An erased email is not kept in clear there either; a stop of a shared one speaks of all who have it.
+        """
+        emails -= self._seen_named
+        if not (self._marking or self.kept.marks):
+            emails = {email for email in emails if self.kept.is_shared(email)}
+        self._seen_named |= emails
+        if not emails:
+            return set()
+        self.spoken_of |= {row[0] for row in select(_SPOKEN_OF + among("email"), [listed(emails)])}
+        needles = listed(canonical(CLEAR + email) for email in emails)
+        return self._keep_waiting(select(_WAITING + _NAMING[connection.vendor], [needles]))
 
     def named_actions(self) -> set[int]:
         """Return the actions that waiting confirmations name: whether these count depends on them."""
@@ -87,21 +114,17 @@ class PeopleAdded:
             self._seen_hashes |= hashes
             wanted = listed(hashes)
             if self._has_shared:
-                more |= self._read_shared(wanted)
+                self._read_shared(wanted)
             if self._has_waiting:
                 more |= self._read_waiting(wanted)
             hashes = self._read_marks(wanted) if self._has_marks else set()
             more |= self._flagged(hashes - self._seen_hashes) if hashes else set()
         return more
 
-    def _read_shared(self, wanted: object) -> set[Pair]:
-        more: set[Pair] = set()
+    def _read_shared(self, wanted: object) -> None:
         for row_id, email_hash, email, history in select(_SHARED + among("email_hash"), [wanted]):
             self._shared[email_hash] = (row_id, canonical(_decode(history)))
             self.kept.shared[email_hash] = Shared(email, [(at, bool(shared)) for at, shared in _decode(history)])
-            if self._has_waiting and self.kept.shared[email_hash].now():
-                more |= self._keep_waiting(select(_WAITING_NAMING, [f'%"={_escaped(email)}"%']))
-        return more
 
     def _read_waiting(self, wanted: object) -> set[Pair]:
         sql = f"{_WAITING}{among('email_hash')} OR (ref_hash <> '' AND {among('ref_hash')})"
@@ -117,7 +140,7 @@ class PeopleAdded:
             self._heard[pair] = (row_id, _dump_heard(heard))
             self.kept.heard[pair] = heard
             more.add(pair)
-            more |= {(key.email[1:], "") for key in heard.entries if key.email[:1] == "="}
+            more |= {(key.email[1:], "") for key in heard.entries if key.email[:1] == CLEAR}
         return more
 
     def _read_marks(self, wanted: object) -> set[str]:
@@ -219,11 +242,12 @@ class PeopleAdded:
             if row_id and empty:
                 gone.append(row_id)
             elif row_id and after != before:
-                changed.append((entries, heard.oldest, row_id))
+                changed.append((entries, heard.oldest, _names_email(heard), row_id))
             elif not row_id and not empty:
-                new.append((pair[0].removeprefix(HASHED), pair[1].removeprefix(HASHED), entries, heard.oldest))
-        bulk.insert(WaitingEntries, ("email_hash", "ref_hash", "entries", "oldest"), new)
-        bulk.update(WaitingEntries, ("entries", "oldest"), changed)
+                hashes = pair[0].removeprefix(HASHED), pair[1].removeprefix(HASHED)
+                new.append((*hashes, entries, heard.oldest, _names_email(heard)))
+        bulk.insert(WaitingEntries, ("email_hash", "ref_hash", *_WAITING_COLUMNS), new)
+        bulk.update(WaitingEntries, _WAITING_COLUMNS, changed)
         bulk.delete(WaitingEntries, gone)
 
 
@@ -236,8 +260,8 @@ def _clear(pairs: Iterable[Pair]) -> list[Pair]:
     return [pair for pair in pairs if not (pair[0].startswith(HASHED) or pair[1].startswith(HASHED))]
 
 
-def _escaped(text: str) -> str:
-    return text.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+def _names_email(heard: Heard) -> bool:
+    return any(key.email.startswith(CLEAR) for key in heard.entries)
 
 
 def _dump_heard(heard: Heard) -> str:
