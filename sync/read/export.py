@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
+import msgspec
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -19,10 +19,11 @@ from sync.read.records import Kind, Record, records
 FORMATS = ("csv", "ndjson")
 #: Beside the donation as it is kept, its amount as people write it.
 _MONEY = ("donation_amount", "donation_currency")
+_encode = msgspec.json.Encoder().encode
 
 
-def lines(kind: Kind, rows: QuerySet[Any], form: str) -> Iterator[str]:
-    """Return the lines of an export, each with its end."""
+def lines(kind: Kind, rows: QuerySet[Any], form: str) -> Generator[str, None, None]:
+    """Return the lines of an export, each with its end. Whoever stops early closes them."""
     # One cursor on the server reads one state; SQLite's transactions would keep the writers out.
     with transaction.atomic() if is_postgresql() else nullcontext():
         found = records(kind, rows)
@@ -31,7 +32,7 @@ def lines(kind: Kind, rows: QuerySet[Any], form: str) -> Iterator[str]:
 
 def ndjson_line(record: Record) -> str:
     """Return a record as one line of JSON, exactly as it is kept."""
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return _encode(record).decode() + "\n"
 
 
 def _csv(kind: Kind, found: Iterable[Record]) -> Iterator[str]:

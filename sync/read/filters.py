@@ -12,16 +12,16 @@ from typing import Any
 
 from django.db.models import Model, Q, QuerySet
 
-from sync.models import Action, Contact, FormerSupporter, Subscription
+from sync.models import Action, ActionPage, Campaign, Contact, Subscription
 from sync.proca import times
+from sync.read.people import matching, survivor_of
 from sync.read.records import Kind
 from sync.rules.identity import email_key, ref_key
-from sync.rules.plan import search_key
 from sync.terms import ConsentKind, Status, to_datetime
 
 _LARGEST_ID = 2**63 - 1
-#: Sorts behind every text that begins with what stands before it.
-_LAST = chr(0x10FFFF)
+#: What no database takes in a text: U+0000, and halves of a character.
+_NO_TEXT = re.compile("[\x00\ud800-\udfff]")
 #: An offset's plus that came as a space: `+02:00` in an address that nobody escaped.
 _LOST_PLUS = re.compile(r"(?<=\d) (?=\d{2}:?\d{2}$)")
 
@@ -53,7 +53,8 @@ class Ask:
         return Q(country=text)
 
     def campaign_of_supporter(self, text: str) -> Q:
-        return Q(pk__in=Action.objects.filter(campaign__name=text, supporter__isnull=False).values("supporter"))
+        there = Action.objects.filter(campaign__in=_ids(Campaign, Q(name=text)), supporter__isnull=False)
+        return Q(pk__in=there.values("supporter"))
 
     def subscription(self, _text: str) -> Q:
         """`status` and `org` ask for one and the same subscription."""
@@ -65,19 +66,15 @@ class Ask:
         return Q(pk__in=Subscription.objects.filter(**wanted).values("supporter"))
 
     def search(self, text: str) -> Q:
-        if "@" in text:
-            return _has_contact(email=email_key(text))
-        prefix = search_key(text.strip())
-        named = Q(search_key__gte=prefix, search_key__lt=prefix + _LAST)
-        return named | _has_contact(ref=ref_key(text)) if ref_key(text) else named
+        return matching(text)
 
     # Everything else.
 
     def campaign(self, text: str) -> Q:
-        return _by_id_or_name("campaign", text)
+        return Q(campaign__in=_ids(Campaign, _id_or_name(text)))
 
     def action_page(self, text: str) -> Q:
-        return _by_id_or_name("action_page", text)
+        return Q(action_page__in=_ids(ActionPage, _id_or_name(text)))
 
     def action_type(self, text: str) -> Q:
         return Q(action_type=text)
@@ -88,9 +85,9 @@ class Ask:
         return Q(testing=text.lower() == "true")
 
     def supporter(self, text: str) -> Q:
+        """Somebody merged is who has the contacts now. Nobody has the id of somebody erased."""
         number = _number("supporter", text)
-        former = FormerSupporter.objects.filter(pk=number).first()
-        return Q(supporter=number if former is None else former.into_id)
+        return Q(supporter=survivor_of(number) or number)
 
     def org(self, text: str) -> Q:
         return Q(org=_number("org", text))
@@ -159,6 +156,8 @@ def filtered(kind: Kind, questions: Mapping[str, str]) -> QuerySet[Any]:
     for name, text in questions.items():
         if name not in known:
             raise BadFilter(name, f"{kind.name} have no such filter")
+        if _NO_TEXT.search(text):
+            raise BadFilter(name, "not text")
         rows = rows.filter(known[name](ask, text))
     return rows
 
@@ -167,7 +166,7 @@ def moment(name: str, text: str) -> datetime:
     """Return the time that a filter names; a plus that an address lost is put back."""
     try:
         return to_datetime(times.parse(_LOST_PLUS.sub("+", text)))
-    except times.BadTime:
+    except (times.BadTime, OverflowError):
         raise BadFilter(name, "not an ISO 8601 time") from None
 
 
@@ -178,9 +177,13 @@ def _has_contact(**key: str) -> Q:
     return Q(pk__in=Contact.objects.filter(supporter__isnull=False, **key).values("supporter"))
 
 
-def _by_id_or_name(field: str, text: str) -> Q:
-    named = Q(**{f"{field}__name": text})
-    return named | Q(**{field: int(text)}) if _is_id(text) else named
+def _id_or_name(text: str) -> Q:
+    return Q(name=text) | Q(pk=int(text)) if _is_id(text) else Q(name=text)
+
+
+def _ids(places: type[Campaign | ActionPage], condition: Q) -> list[int]:
+    """Looked up first: few places fit, and then the database need not join every action to find out."""
+    return list(places._default_manager.filter(condition).values_list("pk", flat=True))
 
 
 def _number(name: str, text: str) -> int:
@@ -190,7 +193,8 @@ def _number(name: str, text: str) -> int:
 
 
 def _is_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and 0 < int(text[:20]) <= _LARGEST_ID
+    digits = text.isascii() and text.isdigit() and len(text) <= len(str(_LARGEST_ID))
+    return digits and 0 < int(text) <= _LARGEST_ID
 
 
 def _word(name: str, text: str, words: Any) -> str:

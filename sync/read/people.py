@@ -24,7 +24,7 @@ def matching(term: str) -> Q:
     term = term.strip()
     if "@" in term:
         return Q(pk__in=_with_email(term))
-    if term.isascii() and term.isdigit() and int(term) <= _LARGEST_ID:
+    if term.isascii() and term.isdigit() and len(term) <= len(str(_LARGEST_ID)) and int(term) <= _LARGEST_ID:
         return Q(pk__in=_with_id(int(term)))
     if owners := _with_ref(term):
         return Q(pk__in=owners)
@@ -96,4 +96,3 @@ def _next_after(prefix: str) -> str:
             following = 0xE000 if last == 0xD7FF else last + 1
             return prefix[: cut - 1] + chr(following)
     return ""
-

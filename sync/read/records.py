@@ -99,7 +99,8 @@ KINDS: dict[str, Kind] = {
             "consents",
             Consent,
             {"id": "id", "supporter": "supporter_id", "org": "org_id"}
-            | _own("kind", "email", "occurred_at", "recorded_at", "source", "destination", "action_id", "counts", "note"),
+            | _own("kind", "email", "occurred_at", "recorded_at", "source")
+            | _own("destination", "action_id", "counts", "note"),
             _SUPPORTER | _ORG,
         ),
         Kind(
