@@ -39,6 +39,15 @@ def checked(audience: Any) -> dict[str, Any]:
 def members(destination: Destination) -> QuerySet[Supporter]:
     """Return everybody whom a destination is to be told about first."""
     audience = {**DEFAULT, **destination.audience}
+    people = _within_reach(destination, audience)
+    if audience["who"] == "everyone":
+        return people
+    statuses = (Status.SUBSCRIBED,) if audience["who"] == "subscribed" else _CONSENTED
+    return people.filter(Exists(_subscriptions(destination, statuses)))
+
+
+def _within_reach(destination: Destination, audience: dict[str, Any]) -> QuerySet[Supporter]:
+    """Everybody whom the filters let through, whatever they said of mail."""
     people = Supporter.objects.all()
     if not destination.testing:
         people = people.filter(action_count__gt=0)
@@ -46,10 +55,7 @@ def members(destination: Destination) -> QuerySet[Supporter]:
         people = people.filter(country__in=audience["countries"])
     if audience["campaigns"] or audience["action_types"]:
         people = people.filter(Exists(actions(destination).filter(supporter_id=OuterRef("pk"))))
-    if audience["who"] == "everyone":
-        return people
-    statuses = (Status.SUBSCRIBED,) if audience["who"] == "subscribed" else _CONSENTED
-    return people.filter(Exists(_subscriptions(destination, statuses)))
+    return people
 
 
 def actions(destination: Destination) -> QuerySet[Action]:
@@ -68,6 +74,12 @@ def actions(destination: Destination) -> QuerySet[Action]:
 def among(destination: Destination, supporters: Collection[int]) -> set[int]:
     """Return those of these supporters who are in the audience."""
     return set(members(destination).filter(pk__in=list(supporters)).values_list("pk", flat=True))
+
+
+def within_reach(destination: Destination, supporters: Collection[int]) -> set[int]:
+    """Return those of these supporters whom the filters let through, whatever they said of mail."""
+    people = _within_reach(destination, {**DEFAULT, **destination.audience})
+    return set(people.filter(pk__in=list(supporters)).values_list("pk", flat=True))
 
 
 def stopped(destination: Destination, supporters: Collection[int]) -> set[int]:

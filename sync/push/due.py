@@ -78,7 +78,7 @@ class _Group:
 def read_changes(destination: Destination, connector: Connector) -> int:
     """Queue what has changed since the last time; return how many changes were read."""
     with transaction.atomic():
-        standing = _locked(destination.pk)
+        standing = locked_state(destination.pk)
         if standing is None or standing.position is None:
             return 0
         try:
@@ -94,7 +94,7 @@ def read_changes(destination: Destination, connector: Connector) -> int:
         return len(lines)
 
 
-def _locked(destination_id: int) -> DestinationState | None:
+def locked_state(destination_id: int) -> DestinationState | None:
     """Return the state for this transaction alone; None where another worker has it."""
     rows = DestinationState.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
     return rows.filter(pk=destination_id).first()
