@@ -28,22 +28,30 @@ Numbers = dict[str, float]
 _SLICE = 0.1
 _BACKOFF = (1.0, 30.0)
 _ENDING = (signal.SIGTERM, signal.SIGINT)
+#: How long workers are waited for once one of them cannot go on; longer than a batch in hand may take.
+_PATIENCE = 60.0
 
 
 class Stop:
-    """Whether somebody asked this process to end. Also when its parent is gone: nobody needs an orphan."""
+    """Whether somebody asked this process to end.
+
+    A worker ends with its `parent`: nobody needs an orphan. Who was started by a shell does not.
+    """
 
     def __init__(self) -> None:
-        self.parent = os.getppid()
+        self.parent: int | None = None
         self.by_signal = False
         self.since: float | None = None
 
     @property
     def asked(self) -> bool:
         """True once it is time to finish."""
-        if self.since is None and (self.by_signal or os.getppid() != self.parent):
+        if self.since is None and (self.by_signal or self._is_orphan()):
             self.since = time.monotonic()
         return self.since is not None
+
+    def _is_orphan(self) -> bool:
+        return self.parent is not None and os.getppid() != self.parent
 
     @property
     def seconds(self) -> float:
@@ -272,13 +280,18 @@ class Workers:
                 os.kill(pid, number)
 
     def _end(self) -> None:
-        """After a failure of one: the others finish what they have in hand."""
+        """After a failure of one: the others finish what they have in hand; one that hangs is ended."""
         self._stop.ask()
         self._signal(signal.SIGTERM)
-        for child in list(self._children.values()):
-            os.waitpid(child.pid, 0)
-            os.close(child.pipe)
-            del self._children[child.pid]
+        until = time.monotonic() + _PATIENCE
+        while self._children:
+            if time.monotonic() > until:
+                self._signal(signal.SIGKILL)
+            for child in list(self._children.values()):
+                if os.waitpid(child.pid, os.WNOHANG)[0]:
+                    os.close(child.pipe)
+                    del self._children[child.pid]
+            time.sleep(_SLICE / 10)
         self._selector.close()
 
 

@@ -34,11 +34,8 @@ def start_manage(*arguments: str, env: Mapping[str, str] | None = None, **more: 
         _command(arguments),
         env=_environment(env),
         cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
         text=True,
-        **more,
+        **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | more,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from sync import processes
 from sync.processes import Aside, Failed, Stop, Workers
 from tests.databases import ROOT
 from tests.servers import alive, wait_until
@@ -103,6 +105,41 @@ def program() -> Any:
 
 def pids_of(program, count=3) -> Any:
     return [int(program.stdout.readline()) for _ in range(count)]
+
+
+def test_a_worker_that_does_not_end_is_killed(monkeypatch):
+    monkeypatch.setattr(processes, "_PATIENCE", 0.3)
+
+    def work(number, tell):
+        if number == 1:
+            raise Failed("the queue does not exist")
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        time.sleep(600)
+        return {}
+
+    begun = time.monotonic()
+    with pytest.raises(Failed, match="the queue does not exist"):
+        workers(2, work).run()
+
+    assert time.monotonic() - begun < 30
+
+
+def test_who_was_started_by_hand_goes_on_when_the_shell_is_gone(tmp_path):
+    program = f"""
+        import os, pathlib, time
+        from sync.processes import Stop
+        stop, shell, here = Stop(), os.getppid(), pathlib.Path({str(tmp_path)!r})
+        (here / "ready").touch()
+        while os.getppid() == shell:
+            time.sleep(0.01)
+        (here / "asked").write_text(str(stop.asked))
+    """
+    command = f"{sys.executable} -c {shlex.quote(textwrap.dedent(program))} &"
+
+    subprocess.run(["sh", "-c", f"{command} until [ -e {tmp_path}/ready ]; do sleep 0.1; done"], cwd=ROOT, check=True)
+
+    wait_until((tmp_path / "asked").exists, "its word", 20)
+    assert wait_until((tmp_path / "asked").read_text, "its word", 5) == "False"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

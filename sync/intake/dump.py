@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,12 @@ from sync.intake.sources import Raw, SourceFailed
 
 #: How the time in a file's name is written; names sort as the messages came.
 _TIME = "%Y%m%dT%H%M%S.%fZ"
+_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-\d{8,}\.json(\.gz)?")
+
+
+def is_dumped(name: str) -> bool:
+    """Tell by its name whether a dump wrote this file, so that it holds one message, whatever stands in it."""
+    return bool(_NAME.fullmatch(name))
 
 
 class Dump:

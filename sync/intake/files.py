@@ -26,6 +26,7 @@ from urllib.parse import unquote
 
 import msgspec
 
+from sync.intake.dump import is_dumped
 from sync.intake.sources import Batch, Raw, Result, names_its_reader, origin_of
 from sync.processes import Task
 
@@ -86,7 +87,7 @@ def _file(path: str, org: int | None, fallback: int | None) -> File:
     # The folder may be the current one, whose name does not stand in the path.
     folder = unquote(Path(path).resolve().parent.name) if path != STDIN else ""
     dumped = names_its_reader(folder)
-    one_message = dumped and bool(_ONE_MESSAGE.fullmatch(Path(path).name))
+    one_message = is_dumped(Path(path).name) or (dumped and bool(_ONE_MESSAGE.fullmatch(Path(path).name)))
     if org is None and dumped:
         return File(path, origin_of(folder, None).reader, one_message)
     reader = org if org is not None else fallback
@@ -114,7 +115,8 @@ def bodies(file: File) -> Iterator[bytes]:
 
 def _opened(path: str) -> BinaryIO:
     if path == STDIN:
-        return sys.stdin.buffer
+        # Not sys.stdin.buffer: a thread that still reads from it at the end of the process would abort it.
+        return open(sys.stdin.fileno(), "rb", closefd=False)
     if path.lower().endswith(".gz"):
         return cast(BinaryIO, gzip.open(path, "rb"))
     return Path(path).open("rb")

@@ -9,7 +9,7 @@
 
 Serving is a thread of its own (heartbeats, deliveries into the buffer, answers out), so that a database that
 takes long costs no heartbeat. A consumer that the broker cancels (queue made anew, leader moved) is
-subscribed again with backoff, on the same channel.
+subscribed again with backoff, on the same channel; so is one whose queue is missing after a reconnect.
 
 Delivery tags belong to one channel: with the channel go the buffer and all answers to what came over it. The
 broker delivers those messages again.
@@ -207,14 +207,19 @@ class RabbitSource:
         reading = self._reading
         self._connection = pika.BlockingConnection(parameters(reading))
         channel = self._connection.channel()
+        missing = [origin for origin in reading.origins if self._was_ready and not self._exists(origin.name)]
         for origin in reading.origins:
-            channel.queue_declare(origin.name, passive=True)
+            if origin not in missing:
+                channel.queue_declare(origin.name, passive=True)
         channel.add_on_cancel_callback(self._on_cancel)
         channel.basic_qos(prefetch_count=reading.prefetch)
         with self._changed:
             self._channel = channel
         for origin in reading.origins:
-            self._subscribe(origin)
+            if origin in missing:
+                self._wait_for(origin, "queue_missing")
+            else:
+                self._subscribe(origin)
         self._was_ready = True
         self._look_at = 0.0
         log.info("queue_open", queues=[origin.name for origin in reading.origins], prefetch=reading.prefetch)
@@ -315,12 +320,14 @@ class RabbitSource:
 
     def _on_cancel(self, frame: Any) -> None:
         origin = self._consumers.pop(frame.method.consumer_tag, None)
-        if origin is None:
-            return
+        if origin is not None:
+            self._wait_for(origin, "consumer_cancelled")
+
+    def _wait_for(self, origin: Origin, why: str) -> None:
         cancelled = _Cancelled(origin, time.monotonic())
         cancelled.due += cancelled.backoff.next()
         self._cancelled.append(cancelled)
-        log.warning("consumer_cancelled", queue=origin.name)
+        log.warning(why, queue=origin.name)
 
     def _subscribe_again(self) -> None:
         """Try cancelled consumers again, on another channel first: a queue still missing would close ours."""

@@ -273,6 +273,8 @@ BROKER = {"PROCA_URL": "amqp://a:b@127.0.0.1:1/x", "PROCA_QUEUE": "cus.7.deliver
         (["--batch-size", "0"], BROKER, "at least 1"),
         (["--limit", "0"], BROKER, "at least 1"),
         (["--batch-wait", "-1"], BROKER, "between"),
+        (["--dry-run", "--limit", "65536"], BROKER, "65535"),
+        (["--dry-run", "--limit", "40000", "--queue", "cus.7.a", "--queue", "cus.7.b"], BROKER, "32767"),
         (["--org", "7"], BROKER, "--org"),
         (["--file", "x.json", "--queue", "cus.7.deliver"], BROKER, "--queue"),
         (["--file", "x.json", "--dump", "d"], BROKER, "--dump"),
@@ -326,6 +328,21 @@ def test_messages_from_a_pipe(project):
     done = project.manage("consume_proca", "--file", "-", input=b"\n".join(actions(3)).decode(), env={"PROCA_ORG": "7"})
 
     assert summary_of(done.stdout)["stored"] == 3
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_a_silent_pipe_deafens_nobody(project):
+    read, write = os.pipe()
+    with os.fdopen(write, "wb", buffering=0) as pipe:
+        running = project.start("consume_proca", "--file", "-", env={"PROCA_ORG": "7"}, stdin=read)
+        os.close(read)
+        pipe.write(actions(1)[0] + b"\n")
+        wait_until(lambda: stored(project) == 1, "the message", 30)
+        running.terminate()
+        out, err = running.communicate(timeout=10)
+
+    assert running.returncode == 0, err
+    assert summary_of(out)["stored"] == 1
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

@@ -176,11 +176,11 @@ def test_a_path_that_is_not_there(tmp_path):
 ODD_BODIES = [ONE, b"", b"{bad", b'{"a": 1}\n{"b": 2}', b"[1, 2]", b"\xff\x00\n", SPREAD, b"x" * 2_000_000]
 
 
-@pytest.mark.parametrize("queue", ["cus.7.deliver", "system.deliver"])
-def test_what_was_dumped_comes_back_to_the_byte(tmp_path, queue):
+@pytest.mark.parametrize(("queue", "org"), [("cus.7.deliver", None), ("system.deliver", None), ("ours/7", 7)])
+def test_what_was_dumped_comes_back_to_the_byte(tmp_path, queue, org):
     Dump(tmp_path / "dump").write(Raw(body=body, queue=queue, reader=7) for body in ODD_BODIES)
 
-    assert all_of(tmp_path / "dump", org=None) == ODD_BODIES
+    assert all_of(tmp_path / "dump", org=org) == ODD_BODIES
 
 
 def test_dumped_files_are_for_their_owner_alone(tmp_path):

@@ -382,6 +382,23 @@ def test_a_queue_that_goes_missing_later_is_waited_for(broker):
         assert batch_of(source, 30).raws
 
 
+def test_a_queue_that_is_missing_after_a_reconnect_leaves_the_other_flowing(broker, caplog):
+    broker.declare("cus.7.deliver")
+    broker.declare("cus.8.deliver")
+    with reading(broker, "cus.7.deliver", "cus.8.deliver") as source:
+        wait_until(lambda: source.depth is not None, "the consumers", 10)
+        broker.delete("cus.7.deliver")
+        broker.cut()
+        broker.publish(b"{}", queue="cus.8.deliver")
+        settle(source, batch_of(source))
+
+        broker.declare("cus.7.deliver")
+        broker.publish(b"{}", queue="cus.7.deliver")
+        assert batch_of(source, 30).raws[0].reader == 7
+
+    assert caplog.text.count("queue_missing") == 1
+
+
 # --- The end -----------------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 
-from sync.intake.connecting import MAX_BATCH, Reading
+from sync.intake.connecting import MAX_BATCH, MAX_PREFETCH, Reading
 from sync.intake.dump import Dump
 from sync.intake.files import FileSource, NoReader, files_of
 from sync.intake.keys import load_keys
@@ -159,10 +159,14 @@ def _file_sources(options: dict[str, Any]) -> Callable[[int | None], Source]:
 def _queue_sources(options: dict[str, Any]) -> Callable[[int | None], Source]:
     if settings.PROCA_BROKER is None:
         raise _usage("PROCA_URL is not set: amqps://user:password@host/vhost")
+    origins = _origins(options["queue"] or settings.PROCA_QUEUES)
+    if options["dry_run"] and options["limit"] > (most := MAX_PREFETCH // len(origins)):
+        # Nothing is acknowledged, so everything read is in hand at once, and the broker gives no more.
+        raise _usage(f"--dry-run: --limit must be at most {most}")
     reading = partial(
         Reading,
         broker=settings.PROCA_BROKER,
-        origins=_origins(options["queue"] or settings.PROCA_QUEUES),
+        origins=origins,
         ca_file=settings.PROCA_CA_FILE,
         batch_size=options["batch_size"],
         batch_wait=options["batch_wait"],
