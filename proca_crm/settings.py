@@ -129,6 +129,7 @@ UNFOLD = {
     "SITE_HEADER": "Proca CRM",
     "SITE_SYMBOL": "campaign",
     "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("desk/icon.svg")}],
     "SHOW_HISTORY": False,
     "STYLES": [lambda request: static("desk/desk.css")],
     "DASHBOARD_CALLBACK": "sync.admin.start.dashboard",

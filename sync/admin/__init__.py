@@ -4,5 +4,8 @@ It shows what is stored. What people change goes through the functions of the st
 """
 
 from sync.admin import actions, consent, intake, internals, log, people, places, start, users
+from sync.admin.base import show_the_rest
+
+show_the_rest()
 
 __all__ = ["actions", "consent", "intake", "internals", "log", "people", "places", "start", "users"]

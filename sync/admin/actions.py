@@ -9,13 +9,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from sync.admin.base import ReadOnly, column
-from sync.admin.filters import OfCampaign, truth
+from sync.admin.filters import OfCampaign, truth, whole_number
 from sync.admin.people import person
 from sync.admin.values import day_and_time, link, shown
 from sync.models import Action
 from sync.read.money import with_currency
-
-_LARGEST_ID = 2**63 - 1
 
 
 @admin.register(Action)
@@ -34,7 +32,7 @@ class Actions(ReadOnly):
         ("What", ("action_id", "action_type", "created_at", "stage", "testing", "dupe_rank")),
         ("Where", ("campaign", "action_page", "org", "tracking")),
         ("Who", ("who", "with_consent", "opt_in")),
-        ("What was filled in", ("money", "donation", "custom_fields")),
+        ("What was filled in", ("money", "custom_fields")),
     )
 
     @column("when")
@@ -73,8 +71,7 @@ class Actions(ReadOnly):
         self, request: HttpRequest, queryset: QuerySet[Action], search_term: str
     ) -> tuple[QuerySet[Action], bool]:
         """Find one by Proca's number."""
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        is_number = term.isascii() and term.isdigit() and int(term) <= _LARGEST_ID
-        return (queryset.filter(action_id=int(term)) if is_number else queryset.none()), False
+        number = whole_number(search_term)
+        if number is None:
+            return (queryset.none() if search_term.strip() else queryset), False
+        return queryset.filter(action_id=number), False

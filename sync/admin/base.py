@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
+from django.apps import apps
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import BinaryField, Model, QuerySet, TextField
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
@@ -17,6 +19,7 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from sync.admin.values import Row, row
+from sync.models.fields import ExactJSONField
 from sync.read.figures import Number, rows
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -57,6 +60,19 @@ class List(ChangeList):
         """Read one page."""
         super().get_results(request)
         self.full_result_count = self.result_count
+
+
+def show_the_rest() -> None:
+    """Give every table that has no page of its own a plain one: ids, times and numbers, no texts."""
+    for model in apps.get_app_config("sync").get_models():
+        if model not in admin.site._registry:
+            plain = [field.name for field in model._meta.concrete_fields if not isinstance(field, _TEXTS)]
+            about = {"list_display": ("__str__", *plain), "sections": (("", plain),)}
+            admin.site.register(model, type(f"Plain{model.__name__}", (ReadOnly,), about))
+
+
+#: What may hold somebody's details, or a secret under seal.
+_TEXTS = (TextField, ExactJSONField, BinaryField)
 
 
 class ReadOnly(ModelAdmin):

@@ -66,7 +66,7 @@ class Places(Words):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Keep the rows of the chosen one."""
-        number = _number(self.value())
+        number = whole_number(self.value())
         return queryset if number is None else queryset.filter(**{self.field: number})
 
 
@@ -87,7 +87,7 @@ class TookPart(OfCampaign):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Supporter]) -> QuerySet[Supporter]:
         """Keep whoever has an action of it."""
-        number = _number(self.value())
+        number = whole_number(self.value())
         if number is None:
             return queryset
         acted = Action.objects.filter(campaign_id=number, supporter__isnull=False)
@@ -118,5 +118,7 @@ class Country(TextFilter):
         return queryset.filter(country=text.upper()) if text else queryset
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else None
+def whole_number(text: str | None) -> int | None:
+    """Return the number that a text is, as far as the database takes it."""
+    text = (text or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

@@ -19,6 +19,7 @@ from sync.intake.keys import load_keys
 from sync.intake.retry import retry
 from sync.intake.sources import NotKept
 from sync.models import IntakeCount, Notice, QuarantinedMessage
+from sync.proca.shapes import Code
 from sync.store.errors import Away, told_apart
 from sync.store.quarantine import discard
 from sync.terms import Verdict
@@ -32,7 +33,7 @@ class Quarantine(ReadOnly):
     """Messages that could not be stored: why, and what can be done."""
 
     list_display = ("number", "reason", "where", "queue", "reader", "attempts", "came", "tried", "not_before")
-    list_filter = ()
+    list_filter = (words("code", "reason", Code),)
     unread = ("body", "headers")
     page_template = "desk/quarantined.html"
     actions = ("try_again", "throw_away")

@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from sync.admin.base import ReadOnly, column
 from sync.admin.people import person
-from sync.admin.values import day_and_time, link_to, shown
+from sync.admin.values import as_json, day_and_time, link_to, shown
 from sync.models import (
     Change,
     Contact,
@@ -37,11 +37,15 @@ class Contacts(ReadOnly):
     search_fields = ("email",)
     search_help_text = "Email or contactRef, whole"
     unread = ("said",)
-    sections = (("", ("email", "ref", "who", "home", "marked")), ("What messages said", ("said",)))
+    sections = (("", ("email", "ref", "who", "home", "marked")), ("What messages said", ("all_said",)))
 
     @column("supporter")
     def who(self, contact: Contact) -> Any:
         return person(contact.supporter)
+
+    @column("as it is kept")
+    def all_said(self, contact: Contact) -> Any:
+        return as_json(contact.said)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Contact], search_term: str

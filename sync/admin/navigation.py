@@ -49,7 +49,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("Users", "person", "auth_user"),
             ("Groups", "groups", "auth_group"),
-            ("What was done here", "history", "admin_logentry"),
+            ("What was done", "history", "sync_auditentry"),
         ),
     ),
 )

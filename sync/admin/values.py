@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ STATUS_COLOURS = {
     Status.COMPLAINED: "danger",
 }
 KIND_COLOURS = {
+    ConsentKind.OPT_OUT: "",
     ConsentKind.OPT_IN: "success",
     ConsentKind.DOUBLE_OPT_IN: "success",
     ConsentKind.BOUNCE: "warning",
@@ -45,6 +47,25 @@ KIND_WORDS = {
 }
 
 
+#: Fields whose own name is not the word that people use.
+_LABELS = {
+    "org": "organisation",
+    "extra": "other details",
+    "contact_refs": "contactRefs at Proca",
+    "action_count": "actions",
+    "action_id": "number at Proca",
+    "dupe_rank": "earlier actions of the same kind",
+    "opt_in": "asked for mail",
+    "with_consent": "filled in the form",
+    "action_type": "kind",
+    "where": "where in the message",
+    "custom_fields": "custom fields",
+    "details_given_at": "details given",
+    "first_action_at": "first action",
+    "last_action_at": "last action",
+}
+
+
 class Row(NamedTuple):
     """One line of a page: what it is, and what it says."""
 
@@ -54,7 +75,7 @@ class Row(NamedTuple):
 
 def row(page: Any, one: Model, name: str) -> Row:
     """Return the line for a field, or for a method of the page's class."""
-    label = str(label_for_field(name, type(one), page)).replace("_", " ")
+    label = _LABELS.get(name) or str(label_for_field(name, type(one), page)).replace("_", " ")
     try:
         field, _, value = lookup_field(name, one, page)
     except ObjectDoesNotExist:
@@ -112,6 +133,11 @@ def table(value: dict[str, Any]) -> SafeString:
     """Return free JSON as a list of names and values."""
     lines = format_html_join("", "<dt>{}</dt><dd>{}</dd>", ((name, shown(inner)) for name, inner in value.items()))
     return format_html('<dl class="desk-json">{}</dl>', lines)
+
+
+def as_json(value: Any) -> SafeString:
+    """Return what only programs read, as it is kept."""
+    return format_html('<pre class="desk-body">{}</pre>', json.dumps(value, ensure_ascii=False, indent=1))
 
 
 def items(value: Iterable[Any]) -> SafeString:
