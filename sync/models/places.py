@@ -20,6 +20,8 @@ class Org(models.Model):
         help_text="Whether an opt-in subscribes at once or waits for the click in the mail; empty: the default.",
     )
     given = ExactJSONField(default=dict, editable=False)
+    #: While subscriptions are being folded again after a change of policy: the supporter up to whom that is done.
+    folded_to = models.BigIntegerField(null=True, editable=False)
 
     class Meta:
         verbose_name = "organisation"
