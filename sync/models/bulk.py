@@ -58,6 +58,11 @@ def instant(value: Any) -> Instant | None:
     return to_instant(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
+def moment(at: Instant) -> Any:
+    """Return a time as the parameter that a column of times is compared with."""
+    return connection.ops.adapt_datetimefield_value(to_datetime(at))
+
+
 def truth(value: Any) -> bool | None:
     """Return a truth value that was read; SQLite gives numbers."""
     return None if value is None else bool(value)

@@ -210,7 +210,11 @@ class People:
         shared = self._kept.shared.get(email)
         if shared is None or not shared.now() or key.kind in STOPS or any(one.source != Source.PROCA for one in atoms):
             return people
-        return [person for person in people if self.person_of.get((shared.email, "")) is person]
+        return [person for person in people if any(self._is_alone(pair, email) for pair in person.pairs)]
+
+    def _is_alone(self, pair: Pair, email_hash: str) -> bool:
+        """Whether a contact is nothing but this email; the clear form may be erased from what was said of it."""
+        return not pair[1] and self._kept.hash_key("e", pair[0]) == email_hash
 
     def _show_heard(self, person: Person, key: EntryKey, atoms: frozenset[Atom]) -> None:
         if key.email.startswith(CLEAR):

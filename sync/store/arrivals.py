@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -35,3 +36,13 @@ class Unstorable:
     where: str = ""
     not_before: Instant | None = None
     quarantine_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """Facts that depend on what is stored: `ask` is called under the lock, with the time of it.
+
+    What it raises ends the transaction and comes out of `write`.
+    """
+
+    ask: Callable[[Instant], Facts]

@@ -23,13 +23,14 @@ from sync.rules.newest import News
 from sync.rules.people import People
 from sync.rules.plan import make_plan
 from sync.store import notices, quarantine
-from sync.store.arrivals import Arrival, Unstorable
+from sync.store.arrivals import Arrival, Asked, Unstorable
 from sync.store.counting import count
 from sync.store.errors import told_apart
 from sync.store.known import Reader
 from sync.store.languages import follow_locales
 from sync.store.places import ChangedPlaces, write_places
 from sync.store.rows import Rows, write_voices
+from sync.store.scrub import scrub
 from sync.terms import Instant, Verdict, to_instant
 
 #: Any constant will do; it is the name of the lock that all our writers share.
@@ -38,7 +39,7 @@ _LOCK = 7_077_265_717
 _PATIENCE = "SET LOCAL lock_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
 
 
-def write(arrivals: Sequence[Arrival | Unstorable], *, dry_run: bool = False) -> list[Verdict]:
+def write(arrivals: Sequence[Arrival | Asked | Unstorable], *, dry_run: bool = False) -> list[Verdict]:
     """Store these in one transaction, and return what became of each, in order.
 
     Raises `errors.Away` when the same would work later, `errors.Refused` when the database will never take it; then
@@ -67,8 +68,9 @@ def _now() -> Instant:
     return to_instant(timezone.now())
 
 
-def _store(arrivals: Sequence[Arrival | Unstorable]) -> list[Verdict]:
+def _store(asked: Sequence[Arrival | Asked | Unstorable]) -> list[Verdict]:
     at = _now()
+    arrivals = [Arrival(facts=one.ask(at)) if isinstance(one, Asked) else one for one in asked]
     facts = [arrival.facts for arrival in arrivals if isinstance(arrival, Arrival)]
     reader = Reader(facts)
     reader.read()
@@ -77,6 +79,8 @@ def _store(arrivals: Sequence[Arrival | Unstorable]) -> list[Verdict]:
     reader.kept.settle()
     _write(reader, at, _origin(facts))
     notices.write(facts, known_notices, at)
+    if any(one.marks for one in facts):
+        scrub(facts, reader)
     quarantine.put([one for one in arrivals if isinstance(one, Unstorable)], at)
     quarantine.discard(
         [one.quarantine_id for one in arrivals if isinstance(one, Arrival) and one.quarantine_id is not None]
