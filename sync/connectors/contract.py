@@ -228,6 +228,7 @@ class Connector:
     - `preview(context, item)` returns the requests that `push` would make, without asking anybody.
     - `look(context, items)` tells of each whether they are there, and stopped; null where it cannot.
     - `inbox`, and `poll(context, cursor)` (cursor null: begin now, or where the CRM keeps it), where it can.
+    - `faults(settings)` says of each setting what is wrong with it that its type does not tell, without a value.
     - `answers` is what the vendor's answers mean, beside the usual reading (`answers.USUAL`).
     """
 
@@ -241,6 +242,7 @@ class Connector:
     look: Callable[[Context, Sequence[Item]], Iterable[Seen]] | None = None
     inbox: Inbox | None = None
     poll: Callable[[Context, str | None], Polled | Outcome] | None = None
+    faults: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None
     answers: tuple[Answer, ...] = ()
     finds_by: FindsBy = FindsBy.EMAIL
     batch_size: int = 1

@@ -11,13 +11,14 @@ Who finds their lease over sends nothing more, and finishes nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from sync.models import Delivery
 from sync.models.bulk import instant, is_postgresql, select
@@ -120,6 +121,16 @@ def hold(lease: str, now: datetime) -> dict[int, str]:
         return dict(select(_HOLD, [_moment(now + LEASE), lease, _moment(now)]))
 
 
+def remember_addresses(lease: str, addresses: Sequence[tuple[int, str]]) -> None:
+    """Keep what is about to be told (sealed) with the rows."""
+    if addresses:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.executemany(
+                "UPDATE sync_delivery SET told_email = %s WHERE id = %s AND lease = %s",
+                [(sealed, pk, lease) for pk, sealed in addresses],
+            )
+
+
 def finish(lease: str, rows: Sequence[Finished], now: datetime) -> None:
     """Write what became of claimed rows, and let them go. What changed meanwhile is due again at once."""
     postgresql = is_postgresql()
@@ -129,15 +140,13 @@ def finish(lease: str, rows: Sequence[Finished], now: datetime) -> None:
         _finish_actions(rows, now)
 
 
-def release(lease: str, refund: bool = True) -> None:
-    """Let everything go that was not tried."""
-    spent = 1 if refund else 0
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE sync_delivery SET lease = '', lease_until = NULL, attempts = CASE WHEN attempts > %s"
-            " THEN attempts - %s ELSE 0 END WHERE lease = %s",
-            [spent, spent, lease],
-        )
+def release(lease: str, untried: Collection[int]) -> None:
+    """Let everything go that still is under a lease; it costs those no attempt that were not tried."""
+    rows = Delivery.objects.filter(lease=lease)
+    with transaction.atomic():
+        if untried:
+            rows.filter(pk__in=list(untried), attempts__gt=0).update(attempts=F("attempts") - 1)
+        rows.update(lease="", lease_until=None)
 
 
 def _parameters(lease: str, one: Finished, now: datetime) -> list[Any]:

@@ -1,0 +1,275 @@
+"""What CRMs say comes back: a stop there is a stop here, an entry of the ledger like any other, and told to the others.
+
+    webhook, poll, or an answer to a push ──▶ Report ──▶ whose? ──▶ is it news? ──▶ the one door
+
+A stop always counts. Without a time it is news only where the CRM says something else than it said, or was told, last.
+`opt_in` is a consent only from a destination that people give consent at, and never where it repeats what was sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from sync.changes import feed
+from sync.connectors.contract import Connector, Context, Inbound, NoAnswer, Polled, RemoteState, Report
+from sync.models import Contact, Delivery, Destination, DestinationState, Reported, Subscription, Supporter
+from sync.push.decide import after
+from sync.push.deliveries import Finished
+from sync.push.due import LEADS_TO, Queue, origin_of
+from sync.push.snapshot import Snapshot
+from sync.push.standing import write_circuit
+from sync.read.people import survivor_of
+from sync.rules.facts import entry
+from sync.rules.identity import Pair, email_key, ref_key
+from sync.sealing import KeyedHash
+from sync.store.arrivals import Arrival
+from sync.store.write import write
+from sync.terms import ADDRESS_STOPS, STOPS, ConsentKind, Source, Status, to_instant
+
+log = structlog.get_logger(__name__)
+
+#: A clock there may run ahead of ours by so much; beyond it, our time is taken.
+_AHEAD = timedelta(minutes=5)
+#: The time that a CRM gives to what we wrote ourselves is about when we wrote it.
+_OWN_WRITE = timedelta(minutes=2)
+#: Reports are stored so many at once.
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    """Whom a report is about: a supporter, or a key that nobody has."""
+
+    supporter: int | None
+    pair: Pair
+    who: str
+
+
+def is_authentic(destination: Destination, kind: Connector, context: Context, inbound: Inbound) -> bool:
+    """Tell whether a request really comes from the CRM."""
+    return kind.inbox is not None and kind.inbox.is_authentic(context, inbound)
+
+
+def receive(destination: Destination, kind: Connector, context: Context, inbound: Inbound) -> int:
+    """Store what an authentic request says; return how many entries there are of it."""
+    if kind.inbox is None or inbound.method in ("GET", "HEAD"):
+        # Vendors try an address before they accept it.
+        return 0
+    return take(destination, kind.inbox.read(context, inbound), is_signed=kind.inbox.is_signed)
+
+
+def take(destination: Destination, reports: Sequence[Report], *, is_signed: bool) -> int:
+    """Store reports; return how many were news. An unsigned hook can only stop people."""
+    news = 0
+    for first in range(0, len(reports), _BATCH):
+        batch = [one for one in reports[first : first + _BATCH] if is_signed or one.kind in STOPS]
+        news += _take(destination, batch)
+    return news
+
+
+def stopped_there(
+    destination: Destination, remote: Sequence[tuple[Snapshot, RemoteState]], finished: Sequence[Finished]
+) -> None:
+    """Store what a CRM said while it was told; who was taken as subscribed last said nothing else."""
+    contradicted = {snapshot.row.supporter for snapshot, _ in remote}
+    agreed = [
+        one.row.supporter
+        for one in finished
+        if one.decision.person_done and one.told_status == Status.SUBSCRIBED and one.row.supporter not in contradicted
+    ]
+    if agreed:
+        rows = Reported.objects.filter(destination_id=destination.pk, who__in=[str(one) for one in agreed])
+        rows.exclude(said=Status.SUBSCRIBED).update(said=Status.SUBSCRIBED, at=timezone.now())
+    reports = [
+        Report(
+            kind=state.kind,
+            key=f"{snapshot.row.id}-{snapshot.row.wanted}",
+            at=state.at,
+            supporter=snapshot.row.supporter,
+            email=state.email,
+        )
+        for snapshot, state in remote
+    ]
+    if reports:
+        take(destination, reports, is_signed=True)
+
+
+# Polling.
+
+
+def poll_is_due(destination: Destination, kind: Connector, now: datetime) -> bool:
+    """Tell whether it is time to ask the CRM what has changed there."""
+    poll_at = destination.standing.poll_at
+    return kind.poll is not None and (poll_at is None or poll_at <= now)
+
+
+def poll(destination: Destination, kind: Connector, context: Context) -> bool:
+    """Ask the CRM what has changed; tell whether it said something. One worker asks at a time."""
+    standing, now = destination.standing, timezone.now()
+    mine = DestinationState.objects.filter(pk=standing.pk, poll_at=standing.poll_at)
+    if kind.poll is None or not mine.update(poll_at=now + kind.poll_every):
+        return False
+    try:
+        polled = kind.poll(context, standing.poll_cursor)
+    except NoAnswer as trouble:
+        log.warning("poll_failed", destination=destination.pk, reason=trouble.reason)
+        return False
+    if not isinstance(polled, Polled):
+        write_circuit(standing.pk, lambda circuit: after(circuit, [polled], now), now)
+        return False
+    news = take(destination, polled.reports, is_signed=True)
+    changes: dict[str, Any] = {"poll_cursor": polled.cursor} | ({"poll_at": now} if polled.more else {})
+    DestinationState.objects.filter(pk=standing.pk).update(**changes)
+    return bool(news) or polled.more
+
+
+# Whose it is, and whether it is news.
+
+
+def _take(destination: Destination, reports: Sequence[Report]) -> int:
+    found = [(report, whose) for report in reports for whose in _whose(destination, report)]
+    arrivals, said = [], {}
+    now = timezone.now()
+    told = _told(destination, [whose.supporter for _, whose in found if whose.supporter])
+    last = dict(
+        Reported.objects.filter(destination_id=destination.pk, who__in=[whose.who for _, whose in found]).values_list(
+            "who", "said"
+        )
+    )
+    contradicting = []
+    for report, whose in found:
+        delivery = told.get(whose.supporter or 0)
+        if _is_news(destination, report, last.get(whose.who), delivery):
+            arrivals.append(_arrival(destination, report, whose, now))
+        elif report.kind is ConsentKind.OPT_IN and whose.supporter:
+            contradicting.append(whose.supporter)
+        last[whose.who] = said[whose.who] = str(LEADS_TO[report.kind])
+    # What was said first, so that the change that follows is known for an echo.
+    _remember(destination, said, now)
+    if arrivals:
+        write(arrivals)
+    if contradicting:
+        _restate(destination, contradicting)
+    return len(arrivals)
+
+
+def _whose(destination: Destination, report: Report) -> list[_Whose]:
+    supporters = _supporters(destination, report)
+    if supporters:
+        return [_Whose(one, pair, str(one)) for one in supporters if (pair := _key_of(one)) is not None]
+    if key := email_key(report.email):
+        return [_Whose(None, (key, ""), _hash("e", key))]
+    if key := ref_key(report.contact_ref):
+        return [_Whose(None, ("", key), _hash("r", key))]
+    log.warning("report_about_nobody", destination=destination.pk)
+    return []
+
+
+def _supporters(destination: Destination, report: Report) -> list[int]:
+    if report.supporter is not None:
+        return [survivor_of(report.supporter) or report.supporter]
+    if report.remote_id:
+        rows = Delivery.objects.filter(destination_id=destination.pk, remote_id=report.remote_id, kind="person")
+        if found := list(rows.values_list("supporter_id", flat=True)[:2]):
+            return found
+    contacts = Contact.objects.filter(supporter__isnull=False)
+    if key := email_key(report.email):
+        return _owners(contacts.filter(email=key))
+    if key := ref_key(report.contact_ref):
+        return _owners(contacts.filter(ref=key).exclude(ref=""))
+    return []
+
+
+def _owners(contacts: Any) -> list[int]:
+    return sorted(set(contacts.values_list("supporter_id", flat=True)[:1_000]))
+
+
+def _key_of(supporter: int) -> Pair | None:
+    """What is said of a supporter's id belongs to the email shown unless others have it too, else the smallest ref."""
+    shown = Supporter.objects.filter(pk=supporter).values_list("email", "contact_refs").first()
+    if shown is None:
+        return None
+    email, refs = shown
+    if email and (not refs or len(_owners(Contact.objects.filter(email=email, supporter__isnull=False))) == 1):
+        return (email, "")
+    return ("", refs[0]) if refs else None
+
+
+def _hash(kind: str, key: str) -> str:
+    return KeyedHash(settings.HASH_KEYS).of(kind, key)
+
+
+def _told(destination: Destination, supporters: Sequence[int]) -> dict[int, Delivery]:
+    rows = Delivery.objects.filter(destination_id=destination.pk, kind="person", supporter_id__in=list(supporters))
+    return {row.supporter_id: row for row in rows}
+
+
+def _is_news(destination: Destination, report: Report, last: str | None, told: Delivery | None) -> bool:
+    says, sent = str(LEADS_TO[report.kind]), told.told_status if told is not None else None
+    if report.kind is ConsentKind.OPT_IN:
+        return destination.consent_source and sent != says and (last != says or report.at is not None)
+    if report.at is None:
+        return says not in {last, sent}
+    # Our own write coming back.
+    return not (
+        sent == says
+        and told is not None
+        and told.delivered_at is not None
+        and abs(report.at - told.delivered_at) < _OWN_WRITE
+    )
+
+
+def _arrival(destination: Destination, report: Report, whose: _Whose, now: datetime) -> Arrival:
+    at = now if report.at is None or report.at > now + _AHEAD else report.at
+    return Arrival(
+        facts=entry(
+            whose.pair,
+            org=destination.org_id,
+            kind=str(report.kind),
+            at=to_instant(at),
+            email=_named(destination, report, whose),
+            source=Source.CRM,
+            destination=destination.name,
+            origin=origin_of(destination.pk),
+        ),
+        source=f"crm:{destination.kind}",
+    )
+
+
+def _named(destination: Destination, report: Report, whose: _Whose) -> str:
+    """The address that an entry names: an address stop and a consent need one, the will of a person none."""
+    if report.kind not in ADDRESS_STOPS and report.kind is not ConsentKind.OPT_IN:
+        return ""
+    if key := email_key(report.email):
+        return key
+    if whose.supporter is None:
+        return whose.pair[0]
+    rows = Subscription.objects.filter(supporter_id=whose.supporter, org_id=destination.org_id)
+    return rows.values_list("email", flat=True).first() or whose.pair[0]
+
+
+def _remember(destination: Destination, said: dict[str, str], now: datetime) -> None:
+    rows = [Reported(destination_id=destination.pk, who=who, said=what, at=now) for who, what in said.items()]
+    Reported.objects.bulk_create(
+        rows, update_conflicts=True, unique_fields=["destination", "who"], update_fields=["said", "at"]
+    )
+
+
+def _restate(destination: Destination, supporters: Sequence[int]) -> None:
+    """The CRM thinks that it may mail somebody who has left here: it is told again."""
+    from sync.push.registry import connector
+
+    stopped = Subscription.objects.filter(supporter_id__in=list(supporters), org_id=destination.org_id).exclude(
+        status__in=[Status.SUBSCRIBED, Status.PENDING, Status.NONE]
+    )
+    ids = list(stopped.values_list("supporter_id", flat=True))
+    with transaction.atomic():
+        Queue(destination, connector(destination.kind), timezone.now()).want(ids, feed.newest_id())
