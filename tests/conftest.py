@@ -25,7 +25,7 @@ from tests.databases import (
 )
 from tests.environment import environment_for_tests
 from tests.project import Project
-from tests.servers import Postgres, RabbitMQ, folder_of_this_run, new_folder, shared
+from tests.servers import Postgres, RabbitMQ, folder_of_this_run, own, shared
 from tests.wire import Wire
 
 # A slow moment of the machine is no failure; what fails is printed so that it can be repeated.
@@ -73,24 +73,15 @@ def broker(rabbitmq: RabbitMQ) -> Iterator[Broker]:
 @pytest.fixture
 def own_postgres() -> Iterator[Postgres]:
     """A PostgreSQL for this test alone, to be stopped at will; `postgres` is its empty database."""
-    yield from _own(Postgres)
+    with own(Postgres) as server:
+        yield server
 
 
 @pytest.fixture
 def own_rabbitmq() -> Iterator[RabbitMQ]:
     """A RabbitMQ for this test alone, to be stopped and started at will."""
-    yield from _own(RabbitMQ)
-
-
-def _own(kind: type[Any]) -> Iterator[Any]:
-    folder = new_folder()
-    server = kind(folder)
-    server.up()
-    try:
+    with own(RabbitMQ) as server:
         yield server
-    finally:
-        server.down(patience=1)
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

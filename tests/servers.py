@@ -28,6 +28,8 @@ from typing import Any, TypeVar
 
 FOLDER = "PROCA_TEST_SERVERS"
 DURABLE = "PROCA_TEST_DURABLE"
+#: What the server's certificate is for.
+NAMES = "subjectAltName=DNS:localhost,IP:127.0.0.1"
 INSTALL = "apt-get install postgresql rabbitmq-server openssl"
 PATIENCE = 120.0
 
@@ -265,6 +267,15 @@ class RabbitMQ(Server):
         """The authority that signed the server's certificate."""
         return self.home / "ca.pem"
 
+    def control(self, *order: str) -> None:
+        """`rabbitmqctl`, as the node's own user."""
+        self._call([str(Path(self.state["script"]).with_name("rabbitmqctl")), *order])
+
+    def show_certificate(self, *, names: str = NAMES, days: int = 30, authority: str = "ca") -> None:
+        """Lets new connections see another certificate; `authority` "server" is nobody but itself."""
+        self._certify("server", names, days, authority)
+        self.control("eval", "ssl:clear_pem_cache().")
+
     def down(self, patience: float = 20) -> None:
         """Stops the node, then the port mapper that it left behind."""
         super().down(patience)
@@ -367,23 +378,24 @@ collect_statistics_interval = 1000
 
     def _certificates(self) -> None:
         """An authority of our own, and a server certificate signed by it."""
-        new = [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-        ]
-        days = ["-days", "30"]
-        self._call([*new, *days, "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=Test authority"])
-        signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-addext", "basicConstraints=critical,CA:FALSE"]
-        signed += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-subj", "/CN=localhost"]
-        self._call([*new, *days, "-keyout", "server.key", "-out", "server.pem", *signed])
+        self._certify("ca", None, 30, "ca")
+        self._certify("server", NAMES, 30, "ca")
         # Tests read it as another user than the one who made it.
-        (self.home / "ca.pem").chmod(0o644)
+        self.ca_file.chmod(0o644)
+
+    def _certify(self, name: str, names: str | None, days: int, authority: str) -> None:
+        """A key and its certificate. One that is valid for -1 days expired yesterday."""
+        key = ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        key += ["-keyout", f"{name}.key", "-subj", f"/CN={name}"]
+        if names is not None:
+            key += ["-addext", names, "-addext", "basicConstraints=critical,CA:FALSE"]
+        if authority == name:
+            self._call([*key, "-x509", "-days", str(days), "-out", f"{name}.pem"])
+            return
+        self._call([*key, "-new", "-out", f"{name}.csr"])
+        sign = ["openssl", "x509", "-req", "-in", f"{name}.csr", "-CA", f"{authority}.pem", "-CAkey"]
+        sign += [f"{authority}.key", "-CAcreateserial", "-days", str(days), "-copy_extensions", "copy"]
+        self._call([*sign, "-out", f"{name}.pem"])
 
 
 def _rabbit_hash(password: str) -> str:
@@ -418,6 +430,19 @@ def new_folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="proca-crm-"))
     folder.chmod(0o755)
     return folder
+
+
+@contextlib.contextmanager
+def own(kind: type[S]) -> Iterator[S]:
+    """A server for one test or one file of them, to be broken at will."""
+    folder = new_folder()
+    server = kind(folder)
+    try:
+        server.up()
+        yield server
+    finally:
+        server.down(patience=1)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -42,6 +42,22 @@ _SECONDS_TO_LOG_IN = 15
 _REFUSED = 403
 _NO_SUCH_VHOST = 530
 
+_UNTRUSTED = (
+    "is not signed by an authority that is trusted here: set PROCA_CA_FILE to the certificate of the one who did"
+)
+_OTHER_HOST = "is for another host name: PROCA_URL must name the broker as its certificate does"
+#: What OpenSSL finds wrong with a certificate, for the person who can do something about it.
+_CERTIFICATE = {
+    9: "is not valid yet: see whether the clock of this machine is right",
+    10: "has expired: whoever runs the broker must renew it",
+    18: f"is self-signed; it {_UNTRUSTED}",
+    19: _UNTRUSTED,
+    20: _UNTRUSTED,
+    21: _UNTRUSTED,
+    62: _OTHER_HOST,
+    64: _OTHER_HOST,
+}
+
 # It writes a traceback for every failed attempt; what happened is said here, once.
 logging.getLogger("pika").setLevel(logging.CRITICAL)
 
@@ -109,7 +125,8 @@ def parameters(reading: Reading) -> pika.ConnectionParameters:
 def lasting_reason(error: BaseException) -> str | None:
     """Return why connecting cannot work, for the operator; None where trying again is worth it."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the broker's certificate is not trusted ({error.verify_message}); set PROCA_CA_FILE"
+        words = _CERTIFICATE.get(error.verify_code, f"is not trusted ({error.verify_message})")
+        return f"the broker's certificate {words}"
     if isinstance(error, ssl.SSLError) and error.reason == "WRONG_VERSION_NUMBER":
         return "the broker does not speak TLS on this port; PROCA_URL says amqps"
     if isinstance(error, AuthenticationError) or _says(error, ProbableAuthenticationError, _REFUSED):

@@ -1,7 +1,6 @@
 """`consume_proca` as a person runs it."""
 
 import gzip
-import json
 import os
 import signal
 import time
@@ -11,13 +10,10 @@ from typing import Any
 import pytest
 
 from tests.intake.messages import an_action
+from tests.intake.reading import one_line, summary_of
 from tests.servers import wait_until
 
 COUNTS = ("received", "stored", "updated", "duplicates", "events", "quarantined", "rejected", "seconds")
-
-
-def summary_of(output) -> Any:
-    return json.loads(output.splitlines()[-1])
 
 
 def actions(count, start=1) -> Any:
@@ -224,13 +220,6 @@ def test_a_killed_worker_costs_no_message(project, broker):
 
 
 # --- What cannot work --------------------------------------------------------------------------------
-
-
-def one_line(done, *, code) -> Any:
-    assert done.returncode == code, done.stderr
-    lines = [line for line in done.stderr.splitlines() if line]
-    assert len(lines) == 1, done.stderr
-    return lines[0]
 
 
 def test_a_wrong_password_is_one_line(project, broker):

@@ -1,6 +1,8 @@
 """A source on the test's broker, and what a worker would do with it."""
 
 import contextlib
+import json
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -63,6 +65,20 @@ def bodies_of(batches: Sequence[Batch]) -> list[bytes]:
 def settle(source: RabbitSource, batch: Batch, judge: Callable[[bytes], Result] = lambda _: STORED) -> None:
     """Settles a batch message by message."""
     source.settle(batch, [judge(raw.body) for raw in batch.raws])
+
+
+def summary_of(output: str) -> dict[str, Any]:
+    """The last line that the command printed."""
+    summary: dict[str, Any] = json.loads(output.splitlines()[-1])
+    return summary
+
+
+def one_line(done: subprocess.CompletedProcess[str], *, code: int) -> str:
+    """The only line on stderr of a command that ended with `code`."""
+    assert done.returncode == code, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line]
+    assert len(lines) == 1, done.stderr
+    return lines[0]
 
 
 def numbered(count: int, start: int = 0) -> list[bytes]:
