@@ -61,17 +61,25 @@ class Erased:
 
 
 def edit(
-    supporter: int, changes: Mapping[str, Any], *, postcode_seen: str | None = None, at: Instant | None = None
+    supporter: int,
+    changes: Mapping[str, Any],
+    *,
+    postcode_seen: str | None = None,
+    seen: Mapping[str, str | None] | None = None,
+    at: Instant | None = None,
 ) -> bool:
     """Edit details of a supporter; None and blank text clear. Returns whether anything changed.
 
-    `postcode_seen` is the one that the editor looked at (the one shown now, where nobody says). Raises NotPossible:
-    nobody, erased, unknown (a field that is no detail), invalid, required (an email cannot be cleared), taken.
+    `postcode_seen` is the one that the editor looked at (the one shown now, where nobody says); `seen` what else has to
+    be shown still. Raises NotPossible: nobody, erased, unknown (a field that is no detail), invalid, required (an email
+    cannot be cleared), taken, changed (a field of `seen`).
     """
     asked = {name: _detail(name, value) for name, value in changes.items()}
 
     def ask(now: Instant) -> Facts:
         person = whom.supporter(supporter)
+        if moved := _moved(person.id, seen or {}):
+            raise NotPossible("changed", moved)
         if (email := asked.get("email")) and any(one != person.id for one in whom.holders((email, ""))):
             raise NotPossible("taken", "email")
         seen = _postcode(person.id) if postcode_seen is None else postcode_seen
@@ -275,6 +283,15 @@ def _not_ahead(at: Instant | None, now: Instant) -> Instant:
 
 def _postcode(supporter: int) -> str:
     return select("SELECT postcode FROM sync_supporter WHERE id = %s", [supporter])[0][0] or ""
+
+
+def _moved(supporter: int, seen: Mapping[str, str | None]) -> str:
+    """Return a field that no longer shows what its editor saw, or an empty text."""
+    names = [name for name in seen if name in (*DETAILS, "email")]
+    if not names:
+        return ""
+    (shown,) = select(f"SELECT {', '.join(names)} FROM sync_supporter WHERE id = %s", [supporter])
+    return next((name for name, value in zip(names, shown, strict=True) if (value or "") != (seen[name] or "")), "")
 
 
 def _consent(supporter: int | None, key: EntryKey) -> int | None:
