@@ -143,6 +143,9 @@ class Delivery(models.Model):
                 condition=Q(kind="action", state__in=["waiting", "skipped"]),
             ),
             models.Index(fields=["supporter_id"], name="delivery_supporter"),
+            models.Index(
+                fields=["destination", "remote_id"], name="delivery_remote", condition=Q(remote_id__isnull=False)
+            ),
             models.Index(fields=["destination", "id"], name="delivery_rejected", condition=Q(state="rejected")),
         )
 
