@@ -82,8 +82,8 @@ def edit(
             raise NotPossible("changed", moved)
         if (email := asked.get("email")) and any(one != person.id for one in whom.holders((email, ""))):
             raise NotPossible("taken", "email")
-        seen = _postcode(person.id) if postcode_seen is None else postcode_seen
-        return facts.edit(person.key(), asked, now if at is None else at, seen)
+        postcode = _postcode(person.id) if postcode_seen is None else postcode_seen
+        return facts.edit(person.key(), asked, now if at is None else at, postcode)
 
     return _write(ask) is not Verdict.DUPLICATE
 

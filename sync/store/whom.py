@@ -21,7 +21,8 @@ class NotPossible(Exception):
 
     Codes: `nobody` (no such supporter or subscription), `erased`, `taken` (somebody else has that email: merge by hand
     instead), `invalid`, `unknown` (no such field), `required`, `ahead` (a time in the future), `not_a_stop` (for a key
-    that nobody has), `changed` (it shows something else than its editor saw), `same` (one person, not two), `not_merged`.
+    that nobody has), `changed` (it shows something else than its editor saw), `same` (one person, not two),
+    `not_merged`.
     """
 
     def __init__(self, code: str, field: str = "") -> None:
