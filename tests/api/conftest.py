@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -56,7 +56,7 @@ class Api:
 
 
 @pytest.fixture
-def api(store_database: Any) -> Iterator[Callable[..., Api]]:
+def api(store_database: Any) -> Callable[..., Api]:
     """`api("read")`, `api("write", org=7)`: a client with a token of these scopes; `api()` has none."""
 
     def with_scopes(*scopes: str, org: int | None = None) -> Api:
@@ -64,7 +64,7 @@ def api(store_database: Any) -> Iterator[Callable[..., Api]]:
             return Api("")
         return Api(issue("test", map(Scope, scopes), org=org, actor="test")[1])
 
-    yield with_scopes
+    return with_scopes
 
 
 @pytest.fixture
