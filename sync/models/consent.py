@@ -76,7 +76,7 @@ class WaitingEntries(models.Model):
     entries = ExactJSONField(default=list)
     #: The oldest details (an Instant) that an erased pair was given with, while its keys are not one group.
     oldest = models.BigIntegerField(null=True)
-    #: Whether an entry names an email in clear, another than the key that it waits under.
+    #: Whether an entry names another email than the key that it waits under, in clear or as a hash.
     names_email = models.BooleanField(default=False)
 
     class Meta:

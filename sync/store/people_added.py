@@ -81,7 +81,7 @@ class PeopleAdded:
         if not emails:
             return set()
         self.spoken_of |= {row[0] for row in select(_SPOKEN_OF + among("email"), [listed(emails)])}
-        needles = listed(canonical(CLEAR + email) for email in emails)
+        needles = listed(canonical(text) for one in emails for text in (CLEAR + one, self.hashes.of("e", one)))
         return self._keep_waiting(select(_WAITING + _NAMING[connection.vendor], [needles]))
 
     def named_actions(self) -> set[int]:
@@ -242,10 +242,10 @@ class PeopleAdded:
             if row_id and empty:
                 gone.append(row_id)
             elif row_id and after != before:
-                changed.append((entries, heard.oldest, _names_email(heard), row_id))
+                changed.append((entries, heard.oldest, _names_another(pair, heard), row_id))
             elif not row_id and not empty:
                 hashes = pair[0].removeprefix(HASHED), pair[1].removeprefix(HASHED)
-                new.append((*hashes, entries, heard.oldest, _names_email(heard)))
+                new.append((*hashes, entries, heard.oldest, _names_another(pair, heard)))
         bulk.insert(WaitingEntries, ("email_hash", "ref_hash", *_WAITING_COLUMNS), new)
         bulk.update(WaitingEntries, _WAITING_COLUMNS, changed)
         bulk.delete(WaitingEntries, gone)
@@ -260,8 +260,9 @@ def _clear(pairs: Iterable[Pair]) -> list[Pair]:
     return [pair for pair in pairs if not (pair[0].startswith(HASHED) or pair[1].startswith(HASHED))]
 
 
-def _names_email(heard: Heard) -> bool:
-    return any(key.email.startswith(CLEAR) for key in heard.entries)
+def _names_another(pair: Pair, heard: Heard) -> bool:
+    """Whether an entry names an email, in clear or as a hash, that is not the one it stands under."""
+    return any(key.email and HASHED + key.email != pair[0] for key in heard.entries)
 
 
 def _dump_heard(heard: Heard) -> str:
