@@ -19,7 +19,7 @@ from sync.rules.identity import Pair
 from sync.rules.newest import is_empty
 from sync.store import whom
 from sync.store.arrivals import Asked
-from sync.store.merges import linked_by_hand
+from sync.store.merges import joined, linked_by_hand
 from sync.store.whom import NotPossible
 from sync.store.write import write
 from sync.terms import ADDRESS_STOPS, DETAILS, STOPS, ConsentKind, Instant, Source, Verdict
@@ -156,11 +156,7 @@ def merge(first: int, second: int, *, at: Instant | None = None) -> None:
     """Merge two supporters by hand: the smallest contacts of both are linked. Raises NotPossible: same, nobody."""
 
     def ask(now: Instant) -> Facts:
-        one, other = whom.supporter(first), whom.supporter(second)
-        if one.id == other.id:
-            raise NotPossible("same")
-        a, b = sorted((one.given[0], other.given[0]))
-        return Facts(links=(LinkFacts("hand", a, b, now if at is None else at, "merge"),))
+        return joined(whom.supporter(first), whom.supporter(second), now if at is None else at)
 
     _write(ask)
 

@@ -6,11 +6,22 @@ import msgspec
 
 from sync.models.bulk import among, listed, select
 from sync.rules.contacts import load_said
+from sync.rules.facts import Facts, LinkFacts
 from sync.rules.identity import Components, Pair, pair_text, text_pair
+from sync.store.whom import NotPossible, Whom
+from sync.terms import Instant
 
 _LINK = "SELECT kind, a, b, CAST(history AS text) FROM sync_link WHERE "
 _CONTACT = "SELECT email, ref, home, CAST(said AS text) FROM sync_contact WHERE supporter_id = %s"
 _decode = msgspec.json.Decoder().decode
+
+
+def joined(one: Whom, other: Whom, at: Instant) -> Facts:
+    """Return a merge by hand: the smallest contacts of both are linked. Raises NotPossible: same."""
+    if one.id == other.id:
+        raise NotPossible("same")
+    a, b = sorted((one.given[0], other.given[0]))
+    return Facts(links=(LinkFacts("hand", a, b, at, "merge"),))
 
 
 def linked_by_hand(former: int) -> list[tuple[Pair, Pair]]:
