@@ -58,6 +58,9 @@ def log_settings(form: str, level: str) -> dict[str, Any]:
             "django.db.backends": {"level": "INFO"},
             # At INFO it tells each step of a connection, at DEBUG each frame with its body.
             "pika": {"level": "WARNING"},
+            # At INFO it tells the address of each request, and some CRMs want a person's key in it.
+            "httpx2": {"level": "WARNING"},
+            "httpcore2": {"level": "WARNING"},
         },
     }
 

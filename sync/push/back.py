@@ -27,11 +27,10 @@ from sync.push.due import LEADS_TO, Queue, origin_of
 from sync.push.snapshot import Snapshot
 from sync.push.standing import write_circuit
 from sync.read.people import survivor_of
-from sync.rules.facts import entry
-from sync.rules.identity import Pair, email_key, ref_key
+from sync.rules.identity import email_key, ref_key
 from sync.sealing import KeyedHash
-from sync.store.arrivals import Arrival
-from sync.store.write import write
+from sync.store.asked import Said, add_consent
+from sync.store.whom import NotPossible
 from sync.terms import ADDRESS_STOPS, STOPS, ConsentKind, Source, Status, to_instant
 
 log = structlog.get_logger(__name__)
@@ -46,10 +45,9 @@ _BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class _Whose:
-    """Whom a report is about: a supporter, or a key that nobody has."""
+    """Whom a report is about: one supporter, or a key of nobody or several. `who` stands for it in `Reported`."""
 
     supporter: int | None
-    pair: Pair
     who: str
 
 
@@ -135,42 +133,39 @@ def poll(destination: Destination, kind: Connector, context: Context) -> bool:
 
 
 def _take(destination: Destination, reports: Sequence[Report]) -> int:
-    found = [(report, whose) for report in reports for whose in _whose(destination, report)]
-    arrivals, said = [], {}
-    now = timezone.now()
+    found = [(report, whose) for report in reports if (whose := _whose(destination, report)) is not None]
     told = _told(destination, [whose.supporter for _, whose in found if whose.supporter])
     last = dict(
         Reported.objects.filter(destination_id=destination.pk, who__in=[whose.who for _, whose in found]).values_list(
             "who", "said"
         )
     )
-    contradicting = []
+    said: dict[str, str] = {}
+    news, contradicting = [], []
     for report, whose in found:
-        delivery = told.get(whose.supporter or 0)
-        if _is_news(destination, report, last.get(whose.who), delivery):
-            arrivals.append(_arrival(destination, report, whose, now))
+        if _is_news(destination, report, last.get(whose.who), told.get(whose.supporter or 0)):
+            news.append((report, whose))
         elif report.kind is ConsentKind.OPT_IN and whose.supporter:
             contradicting.append(whose.supporter)
         last[whose.who] = said[whose.who] = str(LEADS_TO[report.kind])
-    # What was said first, so that the change that follows is known for an echo.
-    _remember(destination, said, now)
-    if arrivals:
-        write(arrivals)
+    # What was said goes first, so that the change that follows is known for an echo.
+    _remember(destination, said, timezone.now())
+    stored = sum(_store(destination, report, whose) for report, whose in news)
     if contradicting:
         _restate(destination, contradicting)
-    return len(arrivals)
+    return stored
 
 
-def _whose(destination: Destination, report: Report) -> list[_Whose]:
+def _whose(destination: Destination, report: Report) -> _Whose | None:
     supporters = _supporters(destination, report)
-    if supporters:
-        return [_Whose(one, pair, str(one)) for one in supporters if (pair := _key_of(one)) is not None]
+    if len(supporters) == 1:
+        return _Whose(supporters[0], str(supporters[0]))
     if key := email_key(report.email):
-        return [_Whose(None, (key, ""), _hash("e", key))]
+        return _Whose(None, _hash("e", key))
     if key := ref_key(report.contact_ref):
-        return [_Whose(None, ("", key), _hash("r", key))]
+        return _Whose(None, _hash("r", key))
     log.warning("report_about_nobody", destination=destination.pk)
-    return []
+    return None
 
 
 def _supporters(destination: Destination, report: Report) -> list[int]:
@@ -178,7 +173,7 @@ def _supporters(destination: Destination, report: Report) -> list[int]:
         return [survivor_of(report.supporter) or report.supporter]
     if report.remote_id:
         rows = Delivery.objects.filter(destination_id=destination.pk, remote_id=report.remote_id, kind="person")
-        if found := list(rows.values_list("supporter_id", flat=True)[:2]):
+        if found := list(rows.values_list("supporter_id", flat=True)[:1]):
             return found
     contacts = Contact.objects.filter(supporter__isnull=False)
     if key := email_key(report.email):
@@ -190,17 +185,6 @@ def _supporters(destination: Destination, report: Report) -> list[int]:
 
 def _owners(contacts: Any) -> list[int]:
     return sorted(set(contacts.values_list("supporter_id", flat=True)[:1_000]))
-
-
-def _key_of(supporter: int) -> Pair | None:
-    """What is said of a supporter's id belongs to the email shown unless others have it too, else the smallest ref."""
-    shown = Supporter.objects.filter(pk=supporter).values_list("email", "contact_refs").first()
-    if shown is None:
-        return None
-    email, refs = shown
-    if email and (not refs or len(_owners(Contact.objects.filter(email=email, supporter__isnull=False))) == 1):
-        return (email, "")
-    return ("", refs[0]) if refs else None
 
 
 def _hash(kind: str, key: str) -> str:
@@ -227,33 +211,38 @@ def _is_news(destination: Destination, report: Report, last: str | None, told: D
     )
 
 
-def _arrival(destination: Destination, report: Report, whose: _Whose, now: datetime) -> Arrival:
+def _store(destination: Destination, report: Report, whose: _Whose) -> bool:
+    """Add an entry to the ledger; a report about somebody erased, or whom nobody knows, is told in the log alone."""
+    now = timezone.now()
     at = now if report.at is None or report.at > now + _AHEAD else report.at
-    return Arrival(
-        facts=entry(
-            whose.pair,
+    said = Said(source=Source.CRM, destination=destination.name, origin=origin_of(destination.pk))
+    try:
+        added = add_consent(
             org=destination.org_id,
             kind=str(report.kind),
+            said=said,
             at=to_instant(at),
+            supporter=whose.supporter,
             email=_named(destination, report, whose),
-            source=Source.CRM,
-            destination=destination.name,
-            origin=origin_of(destination.pk),
-        ),
-        source=f"crm:{destination.kind}",
-    )
+            contact_ref=report.contact_ref if whose.supporter is None else None,
+        )
+    except NotPossible as reason:
+        log.warning("report_not_stored", destination=destination.pk, code=reason.code)
+        return False
+    return added.is_new
 
 
-def _named(destination: Destination, report: Report, whose: _Whose) -> str:
+def _named(destination: Destination, report: Report, whose: _Whose) -> str | None:
     """The address that an entry names: an address stop and a consent need one, the will of a person none."""
+    if whose.supporter is None:
+        return email_key(report.email) or None
     if report.kind not in ADDRESS_STOPS and report.kind is not ConsentKind.OPT_IN:
-        return ""
+        return None
     if key := email_key(report.email):
         return key
-    if whose.supporter is None:
-        return whose.pair[0]
     rows = Subscription.objects.filter(supporter_id=whose.supporter, org_id=destination.org_id)
-    return rows.values_list("email", flat=True).first() or whose.pair[0]
+    mailed = rows.values_list("email", flat=True).first()
+    return mailed or Supporter.objects.filter(pk=whose.supporter).values_list("email", flat=True).first()
 
 
 def _remember(destination: Destination, said: dict[str, str], now: datetime) -> None:
