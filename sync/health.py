@@ -19,6 +19,7 @@ from sync.intake.sources import origin_of
 from sync.models import Action, Consent, Notice, QuarantinedMessage
 from sync.proca.shapes import Code
 from sync.read import figures
+from sync.store import policies
 from sync.terms import STOPS, ConsentKind, Source
 
 if TYPE_CHECKING:
@@ -144,6 +145,15 @@ def email_news(_now: datetime) -> Finding | None:
     return Doubtful("Email status", "actions came, and never an email_status event", todo)
 
 
+def policies_followed(_now: datetime) -> Finding | None:
+    """Whether all subscriptions have followed a change of policy."""
+    orgs = ", ".join(map(str, policies.unfinished()))
+    if not orgs:
+        return None
+    todo = "Open the organisation's policy page and go on, or run manage.py refold --org N."
+    return Doubtful("Policy", f"subscriptions of organisation {orgs} do not all follow its new policy yet", todo)
+
+
 def queue(_now: datetime) -> Finding | None:
     """Whether the queue can be reached and read, and somebody reads it."""
     if settings.PROCA_BROKER is None:
@@ -190,4 +200,4 @@ def ago(time: timedelta) -> str:
     return "just now"
 
 
-PROBES: tuple[Probe, ...] = (last_message, queue, quarantine, retries, keys, email_news)
+PROBES: tuple[Probe, ...] = (last_message, queue, quarantine, retries, keys, email_news, policies_followed)

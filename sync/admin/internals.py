@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
 
 from sync.admin.base import ReadOnly, column
+from sync.admin.merge import undo_view
 from sync.admin.people import person
+from sync.admin.share import unshare_view
 from sync.admin.values import as_json, day_and_time, link_to, shown
 from sync.models import (
     Change,
@@ -67,6 +71,16 @@ class FormerSupporters(ReadOnly):
     list_display = ("id", "now", "at")
     sections = (("", ("id", "now", "at")),)
 
+    def get_urls(self) -> list[Any]:
+        """Add the undo of a merge by hand."""
+        view = self.admin_site.admin_view(self.undo)
+        return [path("<int:pk>/undo/", view, name="sync_formersupporter_undo"), *super().get_urls()]
+
+    def undo(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Undo a merge by hand."""
+        former = self.get_object(request, str(pk))
+        return self.missing(request, str(pk)) if former is None else undo_view(self, request, former)
+
     @column("is now")
     def now(self, former: FormerSupporter) -> Any:
         return "erased" if former.into_id is None else link_to(Supporter, former.into_id)
@@ -121,7 +135,24 @@ class SharedEmails(ReadOnly):
     """Emails that several people share, as an operator said."""
 
     list_display = ("__str__", "email", "is_shared", "since")
+    page_template = "desk/shared_email.html"
     sections = (("", ("email", "is_shared", "since")),)
+
+    def get_urls(self) -> list[Any]:
+        """Add taking it back."""
+        view = self.admin_site.admin_view(self.unshare)
+        return [path("<int:pk>/unshare/", view, name="sync_sharedemail_unshare"), *super().get_urls()]
+
+    def unshare(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Say that it is not shared any more."""
+        shared = self.get_object(request, str(pk))
+        return self.missing(request, str(pk)) if shared is None else unshare_view(self, request, shared)
+
+    def page(self, request: HttpRequest, one: Model, template: str, **context: Any) -> TemplateResponse:
+        """Offer to take it back to whoever may."""
+        assert isinstance(one, SharedEmail)
+        may = self.is_shared(one) and one.email and request.user.has_perm("sync.change_sharedemail")
+        return super().page(request, one, template, may_unshare=may, **context)
 
     @column("shared", boolean=True)
     def is_shared(self, one: SharedEmail) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import path, reverse
 
+from sync.admin import consent_entry, edit, erase, merge, share
 from sync.admin.base import ReadOnly, column
 from sync.admin.filters import Country, HasStatus, TookPart
 from sync.admin.story import lines
@@ -17,6 +20,15 @@ from sync.models import FormerSupporter, Subscription, Supporter
 from sync.read.people import matching, survivor_of
 from sync.read.timeline import timeline
 
+View = Callable[[ReadOnly, HttpRequest, Supporter], HttpResponse]
+
+#: What each button of a person's page needs.
+_MAY = {
+    "edit": "sync.change_supporter",
+    "add_consent": "sync.add_consent",
+    "share": "sync.change_sharedemail",
+    "erase": "sync.delete_supporter",
+}
 #: Events of a person's story on one page.
 _EVENTS = 50
 
@@ -80,6 +92,33 @@ class Supporters(ReadOnly):
         """Find people by the search that every face shares: by index, never in the middle of a text."""
         return (queryset.filter(matching(search_term)) if search_term.strip() else queryset), False
 
+    def get_urls(self) -> list[Any]:
+        """Add what can be done with a person, each on a page of its own."""
+        views = (
+            ("edit", edit.view, "sync.change_supporter"),
+            ("consent", consent_entry.view, "sync.add_consent"),
+            ("merge", merge.view, "sync.change_supporter"),
+            ("share", share.view, "sync.change_sharedemail"),
+            ("erase", erase.view, "sync.delete_supporter"),
+        )
+        own = [
+            path(f"<int:pk>/{name}/", self._for(show, permission), name=f"sync_supporter_{name}")
+            for name, show, permission in views
+        ]
+        return [*own, *super().get_urls()]
+
+    def _for(self, view: View, permission: str) -> Callable[..., HttpResponse]:
+        """Return the view for whoever may; an id that was merged away leads to the person."""
+
+        def opened(request: HttpRequest, pk: int) -> HttpResponse:
+            if not request.user.has_perm(permission):
+                raise PermissionDenied
+            supporter = self.get_object(request, str(pk))
+            return self.missing(request, str(pk)) if supporter is None else view(self, request, supporter)
+
+        guarded: Callable[..., HttpResponse] = self.admin_site.admin_view(opened)
+        return guarded
+
     def missing(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Lead an id that was merged away to the person; say so of one that was erased."""
         former = FormerSupporter.objects.filter(pk=object_id).first() if object_id.isdigit() else None
@@ -111,6 +150,8 @@ class Supporters(ReadOnly):
             "is_first_page": before is None,
             "subscriptions": subscriptions.order_by("org_id"),
             "page_address": address(one),
+            "called": names(one),
+            "may": {name: request.user.has_perm(permission) for name, permission in _MAY.items()},
         }
 
 

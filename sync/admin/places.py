@@ -6,11 +6,17 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
 
+from sync.admin import policy
 from sync.admin.base import ReadOnly, column
 from sync.admin.filters import OfCampaign, OfOrg
 from sync.admin.values import link
 from sync.models import ActionPage, Campaign, Org
+from sync.terms import Policy
 
 
 @admin.register(Org)
@@ -22,6 +28,22 @@ class Orgs(ReadOnly):
     ordering = ("pk",)
     unread = ("given",)
     sections = (("", ("number", "name", "title", "kept_policy")),)
+    page_template = "desk/org.html"
+
+    def get_urls(self) -> list[Any]:
+        """Add the page that changes the policy."""
+        view = self.admin_site.admin_view(self.policy)
+        return [path("<int:pk>/policy/", view, name="sync_org_policy"), *super().get_urls()]
+
+    def policy(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Change what an opt-in means."""
+        org = self.get_object(request, str(pk))
+        return self.missing(request, str(pk)) if org is None else policy.view(self, request, org)
+
+    def page(self, request: HttpRequest, one: Model, template: str, **context: Any) -> TemplateResponse:
+        """Offer that page to whoever may."""
+        may = request.user.has_perm("sync.change_org")
+        return super().page(request, one, template, may_set_policy=may, **context)
 
     @column("number at Proca")
     def number(self, org: Org) -> str:
@@ -30,11 +52,11 @@ class Orgs(ReadOnly):
     @column("an opt-in")
     def kept_policy(self, org: Org) -> str:
         if org.policy is None:
-            return f"{_POLICY[settings.SUBSCRIPTION_POLICY]} (the default)"
-        return _POLICY.get(org.policy, org.policy)
+            return f"{_POLICY[Policy(settings.SUBSCRIPTION_POLICY)]} (as the settings say)"
+        return _POLICY[Policy(org.policy)]
 
 
-_POLICY = {"opt_in": "subscribes at once", "double_opt_in": "waits for the click in the mail"}
+_POLICY = {Policy.OPT_IN: "subscribes at once", Policy.DOUBLE_OPT_IN: "waits for the click in the mail"}
 
 
 @admin.register(Campaign)

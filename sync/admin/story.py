@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.urls import reverse
 from django.utils.html import format_html
 
 from sync.admin.values import KIND_COLOURS, kind_words, link, shown, table
@@ -15,6 +16,7 @@ from sync.read.money import with_currency
 from sync.read.timeline import Event, Kind
 from sync.terms import Stage
 
+_UNDO = "admin:sync_formersupporter_undo"
 _ICONS = {Kind.ACTION: "campaign", Kind.CONSENT: "fact_check", Kind.MERGE: "merge"}
 
 
@@ -96,8 +98,9 @@ def _consent(event: Event) -> Line:
 
 def _merge(event: Event) -> Line:
     former: FormerSupporter = event.row
-    what = format_html("Supporter {} turned out to be the same person and was merged", former.pk)
-    return Line(event.at, _ICONS[event.kind], "merge", what, "", (), ())
+    what = format_html("Supporter {} turned out to be the same person", former.pk)
+    undo = format_html('<a class="desk-link" href="{}">Undo?</a>', reverse(_UNDO, args=[former.pk]))
+    return Line(event.at, _ICONS[event.kind], "merge", what, "", (), (("merged by mistake", undo),))
 
 
 def _words(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from sync.store.known import Reader
 from sync.store.merges import joined
 from sync.store.write import lock
 
+_JSON = ("extra", "contact_refs", "other_emails")
 _POLICIES = "SELECT id, policy FROM sync_org WHERE policy IS NOT NULL AND policy <> ''"
 
 
@@ -43,4 +45,5 @@ def merged(first: int, second: int) -> Merged:
     people = People(reader.kept, lambda org: policies.get(org, settings.SUBSCRIPTION_POLICY))
     person = people.person_of[one.given[0]]
     columns = dict(zip(SUPPORTER_COLUMNS, supporter_columns(person), strict=True))
+    columns |= {name: json.loads(columns[name]) for name in _JSON}
     return Merged(columns, {org: str(each.status) for org, each in person.subscriptions.items()})
