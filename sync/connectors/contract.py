@@ -142,7 +142,8 @@ class Context:
     """What a connector is given beside items.
 
     `settings` holds secrets in clear; `cache` lives as long as the process and may be empty at any time; `note` logs a
-    code and ids, never a value; `folder` is where files may be written, null where there is no such place.
+    code and ids, never a value; `folder` is where files may be written, null where there is no such place; `cell` makes
+    a text of a value that no spreadsheet takes for a formula.
     """
 
     destination: int
@@ -153,6 +154,7 @@ class Context:
     note: Callable[..., None] = lambda *_, **__: None
     dry_run: bool = False
     folder: Path | None = None
+    cell: Callable[[Any], str] = str
 
     def __repr__(self) -> str:
         return f"Context(destination={self.destination})"

@@ -47,8 +47,8 @@ class Destination(models.Model):
 class DestinationState(models.Model):
     """How a destination stands. In the database, so that all workers see the same and a kill forgets nothing.
 
-    `position` is the cursor in the change feed, null until it is first switched on. While `filling_after` is not null, people
-    are being queued in the order of their ids up to `filling_until`. The circuit: `failures` in a row since
+    `position` is the cursor in the change feed, null until it is first switched on. While `filling_after` is not null,
+    people are being queued in the order of their ids up to `filling_until`. The circuit: `failures` in a row since
     `failing_since`, refusals as too fast in a row (`limited`), nothing is sent before `blocked_until`.
     """
 

@@ -21,6 +21,7 @@ from sync.models import Delivery, Destination, DestinationState, Reported
 from sync.push import audience, filling, mapping
 from sync.push.addresses import sealer
 from sync.push.registry import UnknownKind, connector
+from sync.read import csvguard
 
 #: What a secret looks like to whoever asks, and what they send back to leave it as it is.
 SET = "set"
@@ -71,6 +72,7 @@ def context(destination: Destination, kind: Connector, http: Http, cache: dict[s
         now=timezone.now,
         cache=cache,
         folder=settings.EXPORT_DIR,
+        cell=csvguard.cell,
         **more,
     )
 

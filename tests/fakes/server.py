@@ -143,9 +143,9 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(content)
             self.wfile.flush()
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _answer
-
         def log_message(self, *_: Any) -> None:
             """Nothing on stderr."""
 
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"):
+        setattr(Handler, f"do_{method}", Handler._answer)
     return Handler
