@@ -18,7 +18,7 @@ from sync.admin.values import address, kind_words
 from sync.models import Org, Supporter
 from sync.store import asked
 from sync.store.asked import Said
-from sync.terms import ADDRESS_STOPS, STOPS, ConsentKind, Source, to_instant
+from sync.terms import ADDRESS_STOPS, ConsentKind, Source, to_instant
 
 #: Neither an organisation nor an address.
 _ALL = "all"
@@ -77,11 +77,7 @@ class Entry(forms.Form):
         kind = given.get("kind")
         if kind in ADDRESS_STOPS and given.get("email", "") is None:
             self.add_error("email", "This is said of an address: choose one.")
-        if (
-            kind in list(ConsentKind)
-            and kind not in {*STOPS, ConsentKind.DOUBLE_OPT_IN}
-            and given.get("org", "") is None
-        ):
+        if kind in (ConsentKind.OPT_IN, ConsentKind.OPT_OUT) and given.get("org", "") is None:
             self.add_error("org", "Consent is given to one organisation: choose it.")
         return given
 
