@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.urls import path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from sync.api import changes, consent, ingest, places, quarantine, story, supporters
+from sync.api import changes, consent, deliveries, destinations, ingest, places, quarantine, story, supporters
+from sync.api.inbound import inbound
 
 app_name = "api"
 
@@ -28,6 +29,16 @@ urlpatterns = [
     path("subscriptions/<int:id>/", consent.SubscriptionOne.as_view()),
     path("consents/", consent.Consents.as_view()),
     path("changes/", changes.Changes.as_view()),
+    path("supporters/<int:id>/destinations/", destinations.OfSupporter.as_view()),
+    path("destinations/", destinations.Destinations.as_view()),
+    path("destinations/<int:id>/", destinations.DestinationOne.as_view()),
+    path("destinations/<int:id>/test/", destinations.Test.as_view()),
+    path("destinations/<int:id>/resync/", destinations.Resync.as_view()),
+    path("destinations/<int:id>/inbound/", inbound),
+    path("destinations/<int:id>/inbound", inbound),
+    path("deliveries/", deliveries.Deliveries.as_view()),
+    path("deliveries/<int:id>/", deliveries.DeliveryOne.as_view()),
+    path("deliveries/<int:id>/retry/", deliveries.Retry.as_view()),
     path("quarantine/", quarantine.Quarantine.as_view()),
     path("quarantine/<int:id>/", quarantine.QuarantineOne.as_view()),
     path("quarantine/<int:id>/retry/", quarantine.Retry.as_view()),

@@ -8,7 +8,7 @@ A stop always counts. Without a time it is news only where the CRM says somethin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,9 +21,12 @@ from django.utils import timezone
 from sync.changes import feed
 from sync.connectors.contract import Connector, Context, Inbound, NoAnswer, Polled, RemoteState, Report
 from sync.models import Contact, Delivery, Destination, DestinationState, Reported, Subscription, Supporter
+from sync.push import destinations
 from sync.push.decide import after
 from sync.push.deliveries import Finished
 from sync.push.due import LEADS_TO, Queue, origin_of
+from sync.push.http import Client
+from sync.push.registry import connector, connectors
 from sync.push.snapshot import Snapshot
 from sync.push.standing import write_circuit
 from sync.read.people import survivor_of
@@ -51,15 +54,31 @@ class _Whose:
     who: str
 
 
-def is_authentic(destination: Destination, kind: Connector, context: Context, inbound: Inbound) -> bool:
-    """Tell whether a request really comes from the CRM."""
-    return kind.inbox is not None and kind.inbox.is_authentic(context, inbound)
+# Webhooks.
 
 
-def receive(destination: Destination, kind: Connector, context: Context, inbound: Inbound) -> int:
-    """Store what an authentic request says; return how many entries there are of it."""
-    if kind.inbox is None or inbound.method in ("GET", "HEAD"):
-        # Vendors try an address before they accept it.
+def takes_calls(destination: Destination) -> bool:
+    """Tell whether this kind of CRM calls us."""
+    kind = connectors().get(destination.kind)
+    return kind is not None and kind.inbox is not None
+
+
+def call(*, method: str, query: Mapping[str, str], headers: Mapping[str, str], content: bytes) -> Inbound:
+    """Return a request of a CRM as a value."""
+    return Inbound(method=method, query=query, headers=headers, content=content)
+
+
+def receive_call(destination: Destination, inbound: Inbound) -> int | None:
+    """Store what a call says, and return how many entries it made; None where it does not prove where it comes from.
+
+    Vendors try an address with GET or HEAD before they accept it: that says nothing.
+    """
+    kind = connector(destination.kind)
+    assert kind.inbox is not None
+    context = destinations.context(destination, kind, Client(), {})
+    if not kind.inbox.is_authentic(context, inbound):
+        return None
+    if inbound.method in ("GET", "HEAD"):
         return 0
     return take(destination, kind.inbox.read(context, inbound), is_signed=kind.inbox.is_signed)
 
@@ -254,8 +273,6 @@ def _remember(destination: Destination, said: dict[str, str], now: datetime) -> 
 
 def _restate(destination: Destination, supporters: Sequence[int]) -> None:
     """The CRM thinks that it may mail somebody who has left here: it is told again."""
-    from sync.push.registry import connector
-
     stopped = Subscription.objects.filter(supporter_id__in=list(supporters), org_id=destination.org_id).exclude(
         status__in=[Status.SUBSCRIBED, Status.PENDING, Status.NONE]
     )

@@ -5,6 +5,7 @@ import json
 import stat
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import ClassVar
 
 import pytest
 
@@ -18,7 +19,7 @@ from tests.connectors.test_webhook import NOW
 class Folder:
     """A folder; nothing is sent anywhere."""
 
-    settings = {"name": "supporters", "format": "ndjson"}
+    settings: ClassVar = {"name": "supporters", "format": "ndjson"}
     reads_bodies = False
     speaks_http = False
     people = None

@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import UTC, datetime, timedelta
+from typing import ClassVar
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -19,7 +20,7 @@ NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 class Listener:
     """A receiver in memory: it holds nobody, and any 2xx is its thanks."""
 
-    settings = {"url": "https://crm.example.org/hook", "secret": SECRET}
+    settings: ClassVar = {"url": "https://crm.example.org/hook", "secret": SECRET}
     reads_bodies = False
     people = None
 

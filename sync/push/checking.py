@@ -1,0 +1,84 @@
+"""Whether a connection works, in our words: as whom, what there is to choose from, or what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sync.connectors.answers import no_answer
+from sync.connectors.contract import Checked, Misconfigured, NoAnswer, Outcome, RateLimited, Rejected, Request, Response
+from sync.models import Destination, DestinationState
+from sync.push import destinations
+from sync.push.http import Client
+from sync.push.registry import connector
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """`says` is one line; `found` what people may choose, by name: [{"id", "title"}]; `status` the last HTTP status."""
+
+    works: bool
+    says: str
+    found: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    status: int | None = None
+
+
+class _Watching:
+    """A client that remembers the last status: it is told, the body never."""
+
+    def __init__(self) -> None:
+        self._client = Client()
+        self.status: int | None = None
+
+    def send(self, request: Request) -> Response:
+        """Send a request."""
+        response = self._client.send(request)
+        self.status = response.status
+        return response
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+
+def check(destination: Destination) -> Result:
+    """Ask the CRM, and keep what was found for people to choose from."""
+    kind, client = connector(destination.kind), _Watching()
+    context = destinations.context(destination, kind, client, {}, dry_run=True)
+    try:
+        answer = kind.check(context)
+    except NoAnswer as trouble:
+        answer = no_answer(trouble)
+    except Exception as error:  # noqa: BLE001 - a connector's fault is told, and its words are not
+        return Result(works=False, says=f"the connector failed: {type(error).__name__}", status=client.status)
+    finally:
+        client.close()
+    if not isinstance(answer, Checked):
+        return Result(works=False, says=_words(answer), status=client.status)
+    found = {name: [{"id": one.id, "title": one.title} for one in choices] for name, choices in answer.found.items()}
+    DestinationState.objects.filter(pk=destination.pk).update(found=found)
+    return Result(
+        works=not answer.problems, says=answer.identity, found=found, problems=answer.problems, status=client.status
+    )
+
+
+def _words(answer: Outcome) -> str:
+    if isinstance(answer, Misconfigured):
+        return answer.message
+    if isinstance(answer, RateLimited):
+        return "the CRM asks for less: try again later"
+    if isinstance(answer, Rejected):
+        return f"refused ({answer.code})"
+    return f"no answer that helps: {getattr(answer, 'reason', 'try again')}"
+
+
+def as_record(result: Result) -> dict[str, Any]:
+    """Return a result as a record."""
+    return {
+        "works": result.works,
+        "detail": result.says,
+        "status": result.status,
+        "found": result.found,
+        "problems": list(result.problems),
+    }
