@@ -104,6 +104,10 @@ class Said:
         """Tell whether nothing at all is kept."""
         return not (self.slots or self.entries or self.orgs) and self.oldest is None
 
+    def is_like(self, other: Said) -> bool:
+        """Tell whether another fold says the same."""
+        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
     def edits(self) -> Said:
         """Return what edits say, alone. An address that one gave is not handed on: it is one person's."""
         edited = Said()

@@ -202,11 +202,13 @@ class Kept:
                 continue
             kept, heard = let_through
             self._hear(self.hashed(pair), heard)
-            self.touched_contacts.add(pair)
             if kept.is_blank():
                 del self.contacts[pair]
+            elif kept.is_like(self.contacts[pair]):
+                continue
             else:
                 self.contacts[pair] = kept
+            self.touched_contacts.add(pair)
         for pair in list(self.heard):
             self.heard[pair] = keep_heard(self.heard[pair], pair, self.marks)
 

@@ -224,7 +224,7 @@ class _Planner:
     def former_ids(self) -> None:
         """Say where every id went that is nobody's own any more."""
         lasting = set(self.ids.values())
-        now = {
+        now: dict[int, int | None] = {
             home: self.ids[person]
             for pair, home in self.homes.items()
             if (person := self.people.person_of.get(pair)) is not None
@@ -233,12 +233,12 @@ class _Planner:
             into = now.get(gone)
             if into is None:
                 into = self._where_its_contacts_went(gone)
-            now.setdefault(gone, into)  # type: ignore[arg-type]
+            now.setdefault(gone, into)
         for former, into in self.known.formers.items():
             if former in lasting:
                 self.plan.revived.append(former)
             elif former not in now and into is not None and into not in lasting:
-                now[former] = now[into]
+                now[former] = now.get(into)
         for former, into in now.items():
             if former in lasting:
                 continue

@@ -7,7 +7,7 @@ whatever its size.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -39,10 +39,11 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Reader:
-    """Reads what facts touch into `kept` and `known`."""
+    """Reads what facts touch into `kept` and `known`; `supporters` are read whether facts touch them or not."""
 
-    def __init__(self, facts: Sequence[Facts]) -> None:
+    def __init__(self, facts: Sequence[Facts], supporters: Collection[int] = ()) -> None:
         self.facts = facts
+        self._supporters = supporters
         self.hashes = Hashes()
         self.kept = Kept(self.hashes.of)
         self.known = Known()
@@ -216,6 +217,8 @@ class Reader:
     def _derived(self) -> None:
         ids = {row.supporter_id for row in self.known.contacts.values() if row.supporter_id is not None}
         ids |= {row.supporter_id for row in self.known.actions.values() if row.supporter_id is not None}
+        ids |= {row.home for row in self.known.contacts.values() if row.home is not None}
+        ids.update(self._supporters)
         if not ids:
             return
         wanted = listed(ids)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from sync.models import (
     Action,
@@ -218,18 +218,33 @@ class Rows:
         bulk.insert(FormerSupporter, ("id", "into_id", "since"), rows)
 
 
-def write_voices(kept: Kept, known: dict[tuple[int, str], tuple[int, int | None]]) -> None:
-    """Write who spoke of an action beside the contact that it belongs to."""
+class VoiceRows(NamedTuple):
+    """Who spoke of an action beside the contact that it belongs to, as far as it is not written down so."""
+
+    new: list[tuple[int, str, Instant | None]]
+    changed: list[tuple[Instant, int]]
+    gone: list[int]
+
+
+def voice_rows(kept: Kept, known: dict[tuple[int, str], tuple[int, int | None]]) -> VoiceRows:
+    """Return what to write so that the rows say who spoke of which action."""
     wanted = _voices(kept)
-    new = [(*key, details_at) for key, details_at in wanted.items() if key not in known]
-    changed = [
-        (details_at, known[key][0])
-        for key, details_at in wanted.items()
-        if key in known and known[key][1] != details_at and details_at is not None
-    ]
-    bulk.insert(Voice, ("action_id", "pair", "details_at"), new)
-    bulk.update(Voice, ("details_at",), changed)
-    bulk.delete(Voice, [row[0] for key, row in known.items() if key[0] in kept.actions and key not in wanted])
+    return VoiceRows(
+        [(*key, details_at) for key, details_at in wanted.items() if key not in known],
+        [
+            (details_at, known[key][0])
+            for key, details_at in wanted.items()
+            if key in known and known[key][1] != details_at and details_at is not None
+        ],
+        [row[0] for key, row in known.items() if key[0] in kept.actions and key not in wanted],
+    )
+
+
+def write_voices(rows: VoiceRows) -> None:
+    """Write who spoke of an action."""
+    bulk.insert(Voice, ("action_id", "pair", "details_at"), rows.new)
+    bulk.update(Voice, ("details_at",), rows.changed)
+    bulk.delete(Voice, rows.gone)
 
 
 def _voices(kept: Kept) -> dict[tuple[int, str], Instant | None]:

@@ -9,7 +9,8 @@ have committed; and it is freed only once the commit is visible, so change ids a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -21,7 +22,7 @@ from sync.rules.facts import Facts
 from sync.rules.kept import Kept
 from sync.rules.newest import News
 from sync.rules.people import People
-from sync.rules.plan import make_plan
+from sync.rules.plan import Plan, make_plan
 from sync.store import notices, quarantine
 from sync.store.arrivals import Arrival, Asked, Unstorable
 from sync.store.counting import count
@@ -29,7 +30,7 @@ from sync.store.errors import told_apart
 from sync.store.known import Reader
 from sync.store.languages import follow_locales
 from sync.store.places import ChangedPlaces, write_places
-from sync.store.rows import Rows, write_voices
+from sync.store.rows import Rows, VoiceRows, voice_rows, write_voices
 from sync.store.scrub import scrub
 from sync.terms import Instant, Verdict, to_instant
 
@@ -105,17 +106,41 @@ def _fold(arrival: Arrival | Unstorable, kept: Kept, known_notices: set[str]) ->
     return Verdict.EVENT if facts.is_event else Verdict.UPDATED
 
 
-def _write(reader: Reader, at: Instant, origin: str) -> None:
+def _write(reader: Reader, at: Instant, origin: str) -> Again:
     kept = reader.kept
     places = write_places(kept, reader.place_ids)
-    people = People(kept, _policies(kept))
-    plan = make_plan(reader.known, kept, people)
-    rows = Rows(plan, kept, reader.place_ids, at)
+    again = _follows(reader)
+    rows = Rows(again.plan, kept, reader.place_ids, at)
     rows.write()
-    write_voices(kept, reader.voices)
+    write_voices(again.voices)
     reader.added.write()
     speakers = follow_locales(places.pages_of_other_locale, at)
     _tell(rows, places, speakers, origin)
+    return again
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What follows from what is kept, as far as the rows do not show it."""
+
+    plan: Plan
+    voices: VoiceRows
+
+
+def fold_again(facts: Sequence[Facts], supporters: Collection[int] = (), *, dry_run: bool = False) -> Again:
+    """Compute again all that hangs together with these facts, which say nothing new, and with these supporters."""
+    with told_apart(), transaction.atomic(durable=True):
+        lock()
+        at = _now()
+        reader = Reader(facts, supporters)
+        reader.read()
+        reader.kept.settle()
+        return _follows(reader) if dry_run else _write(reader, at, "")
+
+
+def _follows(reader: Reader) -> Again:
+    people = People(reader.kept, _policies(reader.kept))
+    return Again(make_plan(reader.known, reader.kept, people), voice_rows(reader.kept, reader.voices))
 
 
 def _policies(kept: Kept) -> Callable[[int], str]:
