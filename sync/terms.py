@@ -16,7 +16,6 @@ Instant = int
 UNKNOWN: Instant = -(10**18)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class Stage(StrEnum):
@@ -108,7 +107,8 @@ ADDRESS = frozenset({"street", "street_number", "locality", "region"})
 
 def to_instant(moment: datetime) -> Instant:
     """Return an aware datetime as an Instant."""
-    return (moment - _EPOCH) // _MICROSECOND
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def to_datetime(instant: Instant) -> datetime:
