@@ -55,7 +55,6 @@ class Details(Serializer):
 
 for _name in ("email", *DETAILS):
     Details._declared_fields[_name] = Text(required=False)
-Details._declared_fields["extra"] = Object(required=False)
 
 
 class SupporterShape(Serializer):
@@ -213,10 +212,12 @@ class ConsentIn(Serializer):
     reason = serializers.CharField(required=False)
 
 
-class WaitingStop(Serializer):
-    """A stop for a key that nobody has yet."""
+class AddedConsent(ConsentShape):
+    """The entry; one for a key that nobody has yet waits for them, and has no id and no supporter."""
 
-    waiting = serializers.BooleanField()
+    id = _id(allow_null=True)
+    supporter = _id(allow_null=True)
+    recorded_at = Time(allow_null=True)
 
 
 class ChangeShape(Serializer):

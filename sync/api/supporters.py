@@ -9,18 +9,23 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from sync.access import audit
 from sync.access.tokens import Scope
 from sync.api import shapes
+from sync.api.asking import answered
 from sync.api.bodies import text_of, told
-from sync.api.endpoint import JSON, Endpoint, with_etag
+from sync.api.endpoint import JSON, READ_ONLY, Endpoint, refuse_if_changed, with_etag
 from sync.api.lists import list_of, one_of
 from sync.api.paging import page
 from sync.api.problems import invalid
 from sync.api.resources import SUPPORTERS
 from sync.api.whereabouts import survivor
+from sync.store import asked
+from sync.terms import DETAILS
 
 #: What a key in a body may be.
 _KEYS = ("email", "contact_ref")
+_EDITABLE = ("email", *DETAILS)
 
 
 class Supporters(list_of(SUPPORTERS)):  # type: ignore[misc]
@@ -54,9 +59,16 @@ class Search(Endpoint):
 
 
 class One(one_of(SUPPORTERS)):  # type: ignore[misc]
-    """One supporter. The id of somebody merged leads to who has the contacts now."""
+    """One supporter. The id of somebody merged leads to who has the contacts now; of somebody erased, nowhere."""
 
-    statuses: ClassVar[dict[str, tuple[int, ...]]] = {"GET": (410,)}
+    scopes: ClassVar[dict[str, Scope]] = {**READ_ONLY, "PATCH": Scope.WRITE, "DELETE": Scope.ADMIN}
+    requests: ClassVar[dict[str, Any]] = {"PATCH": shapes.Details}
+    answers: ClassVar[dict[str, Any]] = {
+        "GET": {(200, JSON): shapes.SupporterShape, 301: None, 304: None},
+        "PATCH": {(200, JSON): shapes.SupporterShape},
+        "DELETE": {204: None},
+    }
+    statuses: ClassVar[dict[str, tuple[int, ...]]] = {"GET": (410,), "PATCH": (409, 410, 412), "DELETE": (410,)}
 
     def get(self, request: Request, id: int) -> HttpResponseBase:  # noqa: A002 - the name in the address
         """Return the person with their revision."""
@@ -64,6 +76,29 @@ class One(one_of(SUPPORTERS)):  # type: ignore[misc]
         if now != id:
             return moved(request, id, now)
         return with_etag(request, self.read(id))
+
+    def patch(self, request: Request, id: int) -> Response:  # noqa: A002 - the name in the address
+        """Edit details. What is not named stays; null clears, but an email can only be replaced."""
+        now = survivor(id)
+        changes = told(request, _EDITABLE)
+        seen = self.read(now)
+        refuse_if_changed(request, seen)
+        # A revision that the client named holds until the moment of writing, not only until here.
+        holds = {name: seen[name] for name in changes} if "HTTP_IF_MATCH" in request.META else None
+        with answered():
+            changed = asked.edit(now, changes, postcode_seen=seen["postcode"] or "", seen=holds)
+        if changed:
+            audit.record(self.who.name, "edited", "supporter", now, ", ".join(sorted(changes)))
+        return with_etag(request, self.read(survivor(now)))
+
+    def delete(self, request: Request, id: int) -> Response:  # noqa: A002 - the name in the address
+        """Erase the person, and remember to."""
+        now = survivor(id)
+        refuse_if_changed(request, self.read(now))
+        with answered():
+            asked.erase(supporter=now)
+        audit.record(self.who.name, "erased", "supporter", now)
+        return Response(status=204)
 
 
 def moved(request: Request, former: int, now: int) -> HttpResponseBase:

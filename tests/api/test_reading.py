@@ -71,56 +71,56 @@ def test_numbers_come_out_as_they_went_in(api, received):
     assert b'"real":1.0' in answer.content
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ({"email": "ANNE1@example.org"}, [1]),
-        ({"email": "nobody@example.org"}, []),
-        ({"email": "no email"}, []),
-        ({"contact_ref": f"ref{2:040d}"}, [2]),
-        ({"country": "FR"}, [1, 2]),
-        ({"country": "DE"}, [3]),
-        ({"campaign": "forest"}, [1, 2]),
-        ({"status": "subscribed"}, [1, 3]),
-        ({"status": "none", "org": "7"}, [2]),
-        ({"org": "8"}, []),
-        ({"updated_since": "2020-01-01T00:00:00Z"}, [1, 2, 3]),
-        ({"updated_since": "2999-01-01"}, []),
-        ({"search": "mart"}, [1, 2]),
-        ({"search": "anne3@example.org"}, [3]),
-        ({"search": "%"}, []),
-    ],
-)
-def test_supporters_are_found_by_every_filter(api, received, query, found):
+SUPPORTER_FILTERS = [
+    ({"email": "ANNE1@example.org"}, [1]),
+    ({"email": "nobody@example.org"}, []),
+    ({"email": "no email"}, []),
+    ({"contact_ref": f"ref{2:040d}"}, [2]),
+    ({"country": "FR"}, [1, 2]),
+    ({"country": "DE"}, [3]),
+    ({"campaign": "forest"}, [1, 2]),
+    ({"status": "subscribed"}, [1, 3]),
+    ({"status": "none", "org": "7"}, [2]),
+    ({"org": "8"}, []),
+    ({"updated_since": "2020-01-01T00:00:00Z"}, [1, 2, 3]),
+    ({"updated_since": "2999-01-01"}, []),
+    ({"search": "mart"}, [1, 2]),
+    ({"search": "anne3@example.org"}, [3]),
+    ({"search": "%"}, []),
+]
+
+
+def test_supporters_are_found_by_every_filter(api, received):
     received(
         anne(1),
         anne(2, privacy={"optIn": False}),
         anne(3, contact={"country": "DE", "lastName": "Weiß"}, campaign={"name": "river"}, campaignId=9),
     )
 
-    rows = api("read").results("supporters/", **query)
+    for query, found in SUPPORTER_FILTERS:
+        rows = api("read").results("supporters/", **query)
 
-    assert [row["email"] for row in rows] == [f"anne{number}@example.org" for number in found]
+        assert [row["email"] for row in rows] == [f"anne{number}@example.org" for number in found]
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ({"campaign": "forest"}, [1, 2]),
-        ({"action_page": "forest/greens/fr"}, [1, 2]),
-        ({"action_type": "donate"}, [2]),
-        ({"testing": "true"}, [2]),
-        ({"testing": "false"}, [1]),
-        ({"created_since": "2026-09-12T14:21:53Z"}, [1, 2]),
-        ({"created_since": "2026-09-12T16:21:53+02:00"}, [1, 2]),
-        ({"created_since": "2026-09-12T14:21:53.000001Z"}, []),
-        ({"created_before": "2026-09-12T14:21:53Z"}, []),
-    ],
-)
-def test_actions_are_found_by_every_filter(api, received, query, found):
+ACTION_FILTERS = [
+    ({"campaign": "forest"}, [1, 2]),
+    ({"action_page": "forest/greens/fr"}, [1, 2]),
+    ({"action_type": "donate"}, [2]),
+    ({"testing": "true"}, [2]),
+    ({"testing": "false"}, [1]),
+    ({"created_since": "2026-09-12T14:21:53Z"}, [1, 2]),
+    ({"created_since": "2026-09-12T16:21:53+02:00"}, [1, 2]),
+    ({"created_since": "2026-09-12T14:21:53.000001Z"}, []),
+    ({"created_before": "2026-09-12T14:21:53Z"}, []),
+]
+
+
+def test_actions_are_found_by_every_filter(api, received):
     received(anne(1), anne(2, action={"actionType": "donate", "testing": True}))
 
-    assert [row["action_id"] for row in api("read").results("actions/", **query)] == found
+    for query, found in ACTION_FILTERS:
+        assert [row["action_id"] for row in api("read").results("actions/", **query)] == found
 
 
 def test_a_plus_that_the_address_lost_is_read_as_one_and_escaped_in_next(api, received):
@@ -134,39 +134,39 @@ def test_a_plus_that_the_address_lost_is_read_as_one_and_escaped_in_next(api, re
     assert [row["action_id"] for row in reader.follow(answer.json()["next"]).json()["results"]] == [3]
 
 
-@pytest.mark.parametrize(
-    ("path", "query", "named"),
-    [
-        ("supporters/", {"emial": "anne@example.org"}, "emial"),
-        ("supporters/1/", {"x": "1"}, "x"),
-        ("orgs/", {"name": "x"}, "name"),
-        ("supporters/", {"status": "subscribt"}, "status"),
-        ("supporters/", {"org": "seven"}, "org"),
-        ("supporters/", {"org": str(2**63)}, "org"),
-        ("supporters/", {"updated_since": "yesterday"}, "updated_since"),
-        ("supporters/", {"email": "a\0@example.org"}, "email"),
-        ("supporters/", {"page_size": "1001"}, "page_size"),
-        ("supporters/", {"page_size": "0"}, "page_size"),
-        ("supporters/", {"cursor": "xyz"}, "cursor"),
-        ("supporters/", {"format": "xml"}, "format"),
-        ("supporters/", {"format": "csv", "page_size": "5"}, "page_size"),
-        ("supporters/", {"country": ["FR", "DE"]}, "country"),
-        ("actions/", {"testing": "perhaps"}, "testing"),
-        ("changes/", {"limit": "1001"}, "limit"),
-        ("changes/", {"wait": "31"}, "wait"),
-        ("changes/", {"kind": "everything"}, "kind"),
-        ("changes/", {"after": "abc"}, "after"),
-    ],
-)
-def test_a_question_that_cannot_be_answered_is_named(api, path, query, named):
-    answer = api("read").get(path, **query)
+BAD_QUESTIONS = [
+    ("supporters/", {"emial": "anne@example.org"}, "emial"),
+    ("supporters/1/", {"x": "1"}, "x"),
+    ("orgs/", {"name": "x"}, "name"),
+    ("supporters/", {"status": "subscribt"}, "status"),
+    ("supporters/", {"org": "seven"}, "org"),
+    ("supporters/", {"org": str(2**63)}, "org"),
+    ("supporters/", {"updated_since": "yesterday"}, "updated_since"),
+    ("supporters/", {"email": "a\0@example.org"}, "email"),
+    ("supporters/", {"page_size": "1001"}, "page_size"),
+    ("supporters/", {"page_size": "0"}, "page_size"),
+    ("supporters/", {"cursor": "xyz"}, "cursor"),
+    ("supporters/", {"format": "xml"}, "format"),
+    ("supporters/", {"format": "csv", "page_size": "5"}, "page_size"),
+    ("supporters/", {"country": ["FR", "DE"]}, "country"),
+    ("actions/", {"testing": "perhaps"}, "testing"),
+    ("changes/", {"limit": "1001"}, "limit"),
+    ("changes/", {"wait": "31"}, "wait"),
+    ("changes/", {"kind": "everything"}, "kind"),
+    ("changes/", {"after": "abc"}, "after"),
+]
 
-    problem = answer.json()
-    assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
-    assert set(problem) == {"type", "title", "status", "detail", "errors"}
-    assert problem["status"] == 400
-    assert list(problem["errors"]) == [named]
-    assert "example.org" not in json.dumps(problem)
+
+def test_a_question_that_cannot_be_answered_is_named(api):
+    for path, query, named in BAD_QUESTIONS:
+        answer = api("read").get(path, **query)
+
+        problem = answer.json()
+        assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
+        assert set(problem) == {"type", "title", "status", "detail", "errors"}
+        assert problem["status"] == 400
+        assert list(problem["errors"]) == [named]
+        assert "example.org" not in json.dumps(problem)
 
 
 def test_pages_hold_every_row_once_forwards_and_back_while_others_write(api, received):
