@@ -6,9 +6,12 @@ reads `id > after` never misses one.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.dispatch import receiver
 from django.utils import timezone
 
@@ -20,8 +23,30 @@ from sync.terms import to_instant
 _COLUMNS = ("kind", "object", "object_id", "occurred_at", "data", "origin")
 
 
+#: How often a process looks for changes that are older than what is kept, and how many go at a time.
+_FORGET_EVERY = 600.0
+_AT_ONCE = 20_000
+_NEWEST_OLD = (
+    "SELECT max(id) FROM (SELECT id, occurred_at FROM sync_change ORDER BY id LIMIT %s) AS oldest"
+    " WHERE occurred_at < %s"
+)
+_forgot_at = [0.0]
+
+
+def forget_old() -> None:
+    """Delete changes older than CHANGES_KEEP_DAYS but the last of them, so that its reader has missed nothing."""
+    before = timezone.now() - timedelta(days=settings.CHANGES_KEEP_DAYS)
+    [(newest_old,)] = bulk.select(_NEWEST_OLD, [_AT_ONCE, before])
+    if newest_old is not None:
+        bulk.execute("DELETE FROM sync_change WHERE id < %s", [newest_old])
+
+
 def _record(kind: str, origin: str, lines: Iterable[tuple[int, dict[str, Any]]]) -> None:
     now = to_instant(timezone.now())
+    # Here, under the lock of the writer, so that nobody else does the same.
+    if time.monotonic() > _forgot_at[0] + _FORGET_EVERY:
+        _forgot_at[0] = time.monotonic()
+        forget_old()
     name = kind.partition(".")[0]
     rows = [(kind, name, object_id, now, canonical(data), origin) for object_id, data in lines]
     bulk.insert(Change, _COLUMNS, rows)
