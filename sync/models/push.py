@@ -86,8 +86,9 @@ class Delivery(models.Model):
     """What a destination was, or is to be, told: of a person (`person`), of an action, or to forget (`erasure`).
 
     A person's row is due while `due_at` is not null; `wanted` is the newest change it is due for, `told` the one told
-    last. It carries its waiting actions along. Who holds `lease` may send until `lease_until`. No foreign key to
-    supporters: a row outlives who it speaks of. `told_email` is sealed, and there only where a CRM gave no id.
+    last (0: nothing was ever sent, -1: it was tried, and nobody knows whether it arrived). It carries its waiting
+    actions along. Who holds `lease` may send until `lease_until`. No foreign key to supporters: a row outlives who it
+    speaks of. `told_email` is sealed, and there only where a CRM gave no id.
     """
 
     destination = models.ForeignKey(

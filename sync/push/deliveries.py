@@ -53,7 +53,8 @@ _FINISH = (
     f" state = CASE WHEN {_BEHIND} THEN 'waiting' ELSE %s END,"
     f" due_at = CASE WHEN {_BEHIND} THEN {{moment}} ELSE {{moment}} END,"
     f" attempts = CASE WHEN {_BEHIND} THEN 0 ELSE attempts - %s END,"
-    " told = CASE WHEN %s THEN %s ELSE told END, error = %s, delivered_at = COALESCE({moment}, delivered_at),"
+    " told = CASE WHEN %s THEN %s WHEN %s AND told = 0 THEN -1 ELSE told END,"
+    " error = %s, delivered_at = COALESCE({moment}, delivered_at),"
     " remote_id = %s, remote_others = {json}, told_status = %s, told_email = %s, told_tags = {json}"
     " WHERE id = %s AND lease = %s"
 )
@@ -164,6 +165,7 @@ def _parameters(lease: str, one: Finished, now: datetime) -> list[Any]:
         0 if decision.costs_attempt else 1,
         decision.person_done,
         row.wanted,
+        decision.costs_attempt,
         decision.error,
         _moment(now) if done else None,
         one.remote_id,

@@ -268,7 +268,7 @@ class Queue:
             changed["told_email"] = joined(survivor.told_email, gone.told_email)
         survivors = Delivery.objects.filter(pk=survivor.pk)
         survivors.update(**changed)
-        if gone.told and not survivor.told:
+        if gone.told > 0 >= survivor.told:
             # Told once is told: the survivor stays followed.
             survivors.update(told=1)
         gone.delete()

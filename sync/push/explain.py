@@ -33,7 +33,7 @@ def _told(supporter: Supporter, destination: Destination, known: Mapping[int, De
     row = known.get(destination.pk)
     return Told(
         destination=destination,
-        told=row is not None and row.told != 0,
+        told=row is not None and row.told > 0,
         at=row.delivered_at if row is not None else None,
         state=row.state if row is not None else "",
         status=row.told_status if row is not None else None,
@@ -48,7 +48,7 @@ def _why(supporter: Supporter, destination: Destination, row: Delivery | None) -
         return f"rejected: {row.error}"
     if supporter.action_count == 0 and not destination.testing:
         return "testing"
-    if not audience.among(destination, [supporter.pk]) and (row is None or not row.told):
+    if not audience.among(destination, [supporter.pk]) and (row is None or row.told <= 0):
         return "audience"
     standing = destination.standing
     if standing.state == "paused":

@@ -139,9 +139,10 @@ class Line:
             self._live.pop(sent.place, None)
             snapshot, item = chosen[sent.place]
             results.add(snapshot, item, sent)
-            if results.is_full(size) or results.circuit_opened or stop.asked:
+            is_over = results.circuit_opened or stop.asked
+            if is_over or results.is_full(size):
                 results.record(lease, counts)
-            if results.circuit_opened or stop.asked:
+            if is_over:
                 break
         results.record(lease, counts)
         return {row.id for place, row in self._live.items() if place not in sender.tried}

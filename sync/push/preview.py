@@ -72,7 +72,7 @@ def numbers(destination: Destination) -> Numbers:
     """Return what a run would begin with."""
     rows = Delivery.objects.filter(destination_id=destination.pk)
     people = rows.filter(kind="person")
-    told = people.exclude(told=0)
+    told = people.filter(told__gt=0)
     members = audience.members(destination)
     known = members.filter(pk__in=told.values("supporter_id")).count()
     whole = members.count()

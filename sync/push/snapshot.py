@@ -133,7 +133,7 @@ class Snapshots:
             remote_id=row.remote_id,
             is_due=row.wanted > row.told,
             with_details=is_member,
-            may_create=is_member or bool(row.told),
+            may_create=is_member or row.told > 0,
             email=email,
             mailed=mailed,
             previous_email=next((one for one in told[:1] if one != email), None),
