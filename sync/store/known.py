@@ -63,7 +63,7 @@ class Reader:
             _pairs(self.facts),
             {facts.action_id for facts in self.facts if facts.action_id is not None},
         )
-        while pairs or actions or self.added.spoken_of - self._seen_supporters:
+        while pairs or actions or self._is_more_to_follow():
             contacts = self._contacts(pairs)
             supporters = {row.supporter_id for row in contacts.values() if row.supporter_id is not None}
             supporters |= self.added.spoken_of
@@ -72,7 +72,7 @@ class Reader:
             pairs |= contacts.keys()
             nobodies = [row.id for row in contacts.values() if row.supporter_id is None]
             found = self._actions(actions | self._named(contacts), supporters, nobodies)
-            named, spoke = self._voices(found | actions, pairs)
+            named, spoke = self._voices(found | actions, pairs | self.kept.heard.keys())
             more = self.added.read(pairs | spoke) | spoke | self._pairs_of_contacts(found)
             pairs = {pair for pair in more if self._is_new(pair)} | self._shared(pairs)
             actions = (named | self.added.named_actions()) - self._seen_actions
@@ -81,6 +81,12 @@ class Reader:
         self.known.marks = {
             pair: newest for pair in self.known.contacts if (newest := self.kept.marks.newest(pair)) is not None
         }
+
+    def _is_more_to_follow(self) -> bool:
+        """Whether people or waiting entries turned up that were not followed yet."""
+        return bool(self.added.spoken_of - self._seen_supporters) or any(
+            pair_text(pair) not in self._seen_pairs for pair in self.kept.heard
+        )
 
     def _is_new(self, pair: Pair) -> bool:
         """Whether nobody was looked up by a key of this pair, nor read with everything that has it."""
