@@ -44,6 +44,10 @@ class OneLineCommand(BaseCommand):
         except KeyboardInterrupt:
             raise failure("interrupted") from None
 
+    def tell(self, text: str) -> None:
+        """Say something to the person beside the results, which stdout is for."""
+        self.stderr.write(text, lambda plain: plain)
+
 
 def usage(problem: str) -> CommandError:
     """Return the error for something that was asked for wrongly."""

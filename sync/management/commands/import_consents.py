@@ -58,7 +58,7 @@ class Command(OneLineCommand):
                     yield stop_of(row, orgs=orgs, latest=latest)
                 except NotAStop as reason:
                     self._refused += 1
-                    self.stderr.write(f"line {line}: {reason}")
+                    self.tell(f"line {line}: {reason}")
         except BadTable as bad:
             if bad.line == 1:
                 raise usage(str(bad)) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import CommandParser
@@ -35,7 +36,7 @@ class Command(OneLineCommand):
         if org is not None and not Org.objects.filter(pk=org).exists():
             raise usage("--org: there is no such organisation here")
         started = time.monotonic()
-        done = refold(org=org, check=check, report=_Lines(self.stderr))
+        done = refold(org=org, check=check, report=_Lines(self.tell))
         summary = {"contacts": done.contacts, "differences": done.total, **done.differences}
         self.stdout.write(json.dumps(summary | {"seconds": round(time.monotonic() - started, 3)}))
         if check and done.total:
@@ -45,12 +46,12 @@ class Command(OneLineCommand):
 class _Lines:
     """Says from time to time, to a person, how far it is."""
 
-    def __init__(self, stderr: Any) -> None:
-        self._stderr = stderr
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
         self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
 
     def __call__(self, so_far: Refolded) -> None:
         """Tell, when it is time and somebody looks."""
         if sys.stderr.isatty() and time.monotonic() >= self._next:
             self._next = time.monotonic() + _SECONDS_BETWEEN_LINES
-            self._stderr.write(f"{so_far.contacts:,} contacts, {so_far.total:,} differences", lambda text: text)
+            self._tell(f"{so_far.contacts:,} contacts, {so_far.total:,} differences")
