@@ -1,5 +1,6 @@
 """The house rules run on every file, and each proves itself on an example that must fail."""
 
+import re
 import statistics
 import subprocess
 import sys
@@ -245,3 +246,14 @@ def test_the_tools_know_the_arrows_of_the_house():
 
     assert text.count("[[tool.importlinter.contracts]]") == 4
     assert "exhaustive = true" in text
+
+
+def test_every_test_that_the_promises_name_is_there():
+    promises = (checks.ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\S+\.py)::(test_\w+)`", promises)
+
+    assert len(named) > 40
+    missing = [
+        f"{path}::{name}" for path, name in named if f"def {name}(" not in (checks.ROOT / "tests" / path).read_text()
+    ]
+    assert missing == []
