@@ -102,7 +102,8 @@ def insert(model: type[models.Model], columns: Sequence[str], rows: Sequence[Row
     table, names = model._meta.db_table, ", ".join(f'"{name}"' for name in columns)
     with connection.cursor() as cursor:
         if is_postgresql():
-            with cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+            # COPY is not among what Django wraps: its errors would be nobody's that `errors` knows.
+            with connection.wrap_database_errors, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
                 for row in _converted(model, columns, rows):
                     copy.write_row(row)
         else:
