@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from sync.intake.keys import load_keys
-from sync.proca.encryption import KeyStore
 from tests.builders import KEYS, OTHER_KEYS
 from tests.commands.here import run
 
