@@ -3,9 +3,21 @@
 It shows what is stored. What people change goes through the functions of the store; nothing is written or deleted here.
 """
 
-from sync.admin import actions, consent, intake, internals, log, people, places, start, users
+from sync.admin import actions, consent, deliveries, destinations, intake, internals, log, people, places, start, users
 from sync.admin.base import show_the_rest
 
 show_the_rest()
 
-__all__ = ["actions", "consent", "intake", "internals", "log", "people", "places", "start", "users"]
+__all__ = [
+    "actions",
+    "consent",
+    "deliveries",
+    "destinations",
+    "intake",
+    "internals",
+    "log",
+    "people",
+    "places",
+    "start",
+    "users",
+]

@@ -16,7 +16,8 @@ from sync.admin.base import ReadOnly, column
 from sync.admin.filters import Country, HasStatus, TookPart
 from sync.admin.story import lines
 from sync.admin.values import address, amount, day_and_time, link, names, shown
-from sync.models import FormerSupporter, Subscription, Supporter
+from sync.models import Destination, FormerSupporter, Subscription, Supporter
+from sync.push import explain
 from sync.read.people import matching, survivor_of
 from sync.read.timeline import timeline
 
@@ -149,6 +150,7 @@ class Supporters(ReadOnly):
             "older": told.older,
             "is_first_page": before is None,
             "subscriptions": subscriptions.order_by("org_id"),
+            "told_of": explain.of_supporter(one.pk, Destination.objects.select_related("standing").order_by("pk")),
             "page_address": address(one),
             "called": names(one),
             "may": {name: request.user.has_perm(permission) for name, permission in _MAY.items()},

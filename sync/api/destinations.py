@@ -19,7 +19,7 @@ from sync.api.paging import page
 from sync.api.problems import CONFLICT, Problem, invalid
 from sync.api.shapes import page_of
 from sync.api.whereabouts import survivor
-from sync.models import Destination, Supporter
+from sync.models import Destination
 from sync.push import audience, checking, destinations, explain, filling
 from sync.push.registry import UnknownKind, connector
 from sync.read.records import Record, time_text
@@ -207,8 +207,7 @@ class OfSupporter(Endpoint):
 
     def get(self, _request: Request, id: int) -> Response:  # noqa: A002 - the name in the address
         """Tell of each."""
-        supporter = Supporter.objects.get(pk=survivor(id))
-        told_of = explain.of_supporter(supporter, visible(self.who).order_by("pk"))
+        told_of = explain.of_supporter(survivor(id), visible(self.who).order_by("pk"))
         return Response({"results": [_told(one) for one in told_of]})
 
 

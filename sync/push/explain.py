@@ -22,11 +22,14 @@ class Told:
     why: str
 
 
-def of_supporter(supporter: Supporter, destinations: Iterable[Destination]) -> list[Told]:
+def of_supporter(supporter: int, destinations: Iterable[Destination]) -> list[Told]:
     """Return this for each of these destinations."""
-    rows = Delivery.objects.filter(supporter_id=supporter.pk).exclude(kind="action")
+    person = Supporter.objects.filter(pk=supporter).first()
+    if person is None:
+        return []
+    rows = Delivery.objects.filter(supporter_id=supporter).exclude(kind="action")
     known = {row.destination_id: row for row in rows}
-    return [_told(supporter, one, known) for one in destinations]
+    return [_told(person, one, known) for one in destinations]
 
 
 def _told(supporter: Supporter, destination: Destination, known: Mapping[int, Delivery]) -> Told:
