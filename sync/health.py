@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Max
 
 from sync.intake.connecting import TROUBLE, Reading, lasting_reason, parameters, passing_reason
 from sync.intake.keys import load_keys
@@ -31,6 +32,8 @@ SECONDS_FOR_THE_QUEUE = 3
 _RETRY_IS_LATE_AFTER = timedelta(minutes=10)
 #: Proca sends news of some email nearly every day; a campaign just started has none yet.
 _ACTIONS_WITHOUT_NEWS = 1_000
+#: Of the newest entries of the ledger: reading all of them would take a second.
+_ENTRIES_LOOKED_AT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +140,10 @@ def email_news(_now: datetime) -> Finding | None:
     """Whether Proca tells about bounces and confirmations: that is a switch of the organisation there."""
     if not Action.objects.order_by("pk")[_ACTIONS_WITHOUT_NEWS:].exists():
         return None
-    kinds = [*STOPS, ConsentKind.DOUBLE_OPT_IN]
-    heard = Consent.objects.filter(source=Source.PROCA, kind__in=kinds).exists()
-    if heard or Notice.objects.filter(kind__in=("email_status", "unknown_email_status")).exists():
+    newest = Consent.objects.aggregate(pk=Max("pk"))["pk"] or 0
+    recent = Consent.objects.filter(pk__gt=newest - _ENTRIES_LOOKED_AT, source=Source.PROCA)
+    notices = Notice.objects.filter(kind__in=("email_status", "unknown_email_status"))
+    if recent.filter(kind__in=[*STOPS, ConsentKind.DOUBLE_OPT_IN]).exists() or notices.exists():
         return None
     todo = "Ask Proca to send email_status events to this queue: without them bounces are never heard of."
     return Doubtful("Email status", "actions came, and never an email_status event", todo)
