@@ -57,7 +57,7 @@ class IntakeCount(models.Model):
 
 
 class Installation(models.Model):
-    """Facts about this database: the fingerprint of the hash key it was written with, the epoch of its change feed."""
+    """What this database remembers of its installation: secrets that hashes were written with, events that came."""
 
     name = models.TextField(primary_key=True)
     value = models.TextField()

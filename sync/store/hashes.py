@@ -9,6 +9,8 @@ from django.conf import settings
 from sync.models.bulk import among, listed, select
 from sync.rules.identity import Pair
 from sync.sealing import KeyedHash
+from sync.store.installation import remember_hash_key
+from sync.terms import Instant
 
 _STORED = (
     "SELECT key_hash FROM sync_mark WHERE {key_hash}"
@@ -31,6 +33,10 @@ class Hashes:
         if known is None:
             known = self._memo[kind, key] = self._hash.of(kind, key)
         return known
+
+    def remember(self, at: Instant) -> None:
+        """Keep in mind that hashes are written under the newest secret."""
+        remember_hash_key(self._hash, at)
 
     def look_up(self, pairs: Iterable[Pair]) -> set[str]:
         """Return the hashes of all keys of these pairs, after finding out under which secret each is stored."""

@@ -176,12 +176,12 @@ class PeopleAdded:
 
     # Writing what became of it.
 
-    def write(self) -> None:
+    def write(self, at: Instant) -> None:
         """Write links, shared emails, marks and waiting entries that are not as they were read."""
         self._write_links()
-        self._write_shared()
-        self._write_marks()
-        self._write_waiting()
+        hashed = (self._write_shared(), self._write_marks(), self._write_waiting())
+        if any(hashed):
+            self.hashes.remember(at)
 
     def _write_links(self) -> None:
         new, changed = [], []
@@ -196,7 +196,7 @@ class PeopleAdded:
         bulk.update(Link, ("history",), changed)
         bulk.delete(Link, [row_id for key, (row_id, _) in self._links.items() if key not in self.kept.links])
 
-    def _write_shared(self) -> None:
+    def _write_shared(self) -> bool:
         new, changed = [], []
         for email_hash, shared in self.kept.shared.items():
             row_id, before = self._shared.get(email_hash, (0, ""))
@@ -207,8 +207,9 @@ class PeopleAdded:
                 changed.append((after, row_id))
         bulk.insert(SharedEmail, ("email_hash", "email", "history"), new)
         bulk.update(SharedEmail, ("history",), changed)
+        return bool(new)
 
-    def _write_marks(self) -> None:
+    def _write_marks(self) -> bool:
         new = [reach for reach in self.kept.marks.reaches if reach not in self._erasure_ids]
         for reach, erasure_id in zip(new, bulk.draw(Erasure, len(new)), strict=True):
             self._erasure_ids[reach] = erasure_id
@@ -223,6 +224,7 @@ class PeopleAdded:
         ]
         bulk.insert(Mark, ("key_hash", "erasure_id"), keys)
         self._forget(set(self._erasures) - {self._erasure_ids[one] for one in self.kept.marks.reaches})
+        return bool(keys)
 
     def _forget(self, swallowed: set[int]) -> None:
         """Delete erasures that a repeated mark has taken in."""
@@ -230,7 +232,7 @@ class PeopleAdded:
             bulk.execute(f"DELETE FROM sync_mark WHERE {among('erasure_id', 'bigint')}", [listed(swallowed)])
             bulk.delete(Erasure, swallowed)
 
-    def _write_waiting(self) -> None:
+    def _write_waiting(self) -> bool:
         new, changed, gone = [], [], []
         for pair, heard in self.kept.heard.items():
             row_id, before = self._heard.get(pair, (0, ""))
@@ -249,6 +251,7 @@ class PeopleAdded:
         bulk.insert(WaitingEntries, ("email_hash", "ref_hash", *_WAITING_COLUMNS), new)
         bulk.update(WaitingEntries, _WAITING_COLUMNS, changed)
         bulk.delete(WaitingEntries, gone)
+        return bool(new)
 
 
 def _single(pairs: Iterable[Pair]) -> set[Pair]:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from sync.models.bulk import Row, select
+from sync.models.bulk import Row, execute, select
 from sync.rules.facts import Facts
 from sync.store.errors import told_apart
 from sync.store.write import Again, fold_again
@@ -45,6 +45,16 @@ _CONTACTS_OF_ORG = """
             OR CAST(said AS text) LIKE %s)
      ORDER BY id
      LIMIT %s
+"""
+_BEHIND = """
+    SELECT id, folded_to
+      FROM sync_org
+     WHERE folded_to IS NOT NULL AND (id = %s OR CAST(%s AS bigint) IS NULL)
+"""
+_FOLLOWED = """
+    UPDATE sync_org
+       SET folded_to = NULL
+     WHERE id = %s AND folded_to = %s
 """
 _NOBODYS = (
     """
@@ -95,13 +105,28 @@ def refold(
     *, org: int | None = None, check: bool = False, report: Callable[[Refolded], None] = lambda _: None
 ) -> Refolded:
     """Compute again everything, or what concerns one organisation, and write what differs; a check only counts."""
-    total = Refolded()
+    total, behind = Refolded(), _behind_their_policy(org)
     for _ in range(1 if check else _MOST_ROUNDS):
         before = total.total
         _round(total, _batches(org), lambda batch: fold_again(batch.facts, batch.supporters, dry_run=check), report)
         if total.total == before:
             break
+    if not check:
+        _have_followed(behind)
     return total
+
+
+def _behind_their_policy(org: int | None) -> list[Row]:
+    """Organisations whose subscriptions are still to follow a change of policy, and how far that has come."""
+    with told_apart():
+        return select(_BEHIND, [org, org])
+
+
+def _have_followed(behind: list[Row]) -> None:
+    """Take note that they have; a change of policy since then begins anew."""
+    with told_apart():
+        for row in behind:
+            execute(_FOLLOWED, row)
 
 
 def _round(

@@ -23,7 +23,7 @@ from sync.rules.kept import Kept
 from sync.rules.newest import News
 from sync.rules.people import People
 from sync.rules.plan import Plan, make_plan
-from sync.store import notices, quarantine
+from sync.store import installation, notices, quarantine
 from sync.store.arrivals import Arrival, Asked, Unstorable
 from sync.store.counting import count
 from sync.store.errors import told_apart
@@ -80,6 +80,7 @@ def _store(asked: Sequence[Arrival | Asked | Unstorable]) -> list[Verdict]:
     reader.kept.settle()
     _write(reader, at, _origin(facts))
     notices.write(facts, known_notices, at)
+    installation.remember_events(facts, at)
     if any(one.marks for one in facts):
         scrub(facts, reader)
     quarantine.put([one for one in arrivals if isinstance(one, Unstorable)], at)
@@ -113,7 +114,7 @@ def _write(reader: Reader, at: Instant, origin: str) -> Again:
     rows = Rows(again.plan, kept, reader.place_ids, at)
     rows.write()
     write_voices(again.voices)
-    reader.added.write()
+    reader.added.write(at)
     speakers = follow_locales(places.pages_of_other_locale, at)
     _tell(rows, places, speakers, origin)
     return again

@@ -20,6 +20,7 @@ OWNED_BY_STORE = frozenset(
         "Consent",
         "Contact",
         "FormerSupporter",
+        "Installation",
         "IntakeCount",
         "Link",
         "Mark",

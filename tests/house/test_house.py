@@ -136,9 +136,7 @@ def test_a_foreign_write_is_found(bad):
 def test_every_table_has_an_owner():
     from django.apps import apps
 
-    # Installation tells this database from others: the migration writes it, nobody changes it afterwards.
     known = checks.OWNED_BY_STORE | checks.OWNED_BY_CHANGES | checks.OWNED_BY_ACCESS | checks.OWNED_BY_PUSH
-    known |= {"Installation"}
 
     assert {model.__name__ for model in apps.get_app_config("sync").get_models()} == known
 

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
 
 from sync.models import Change, Subscription, Supporter
+from sync.store import policies
 from sync.store.refold import refold
 from tests.commands.here import run, stored
 from tests.intake.messages import an_action
@@ -142,12 +143,14 @@ def test_an_unknown_organisation_is_wrong_usage(store_database):
 
 
 def test_subscriptions_follow_another_policy(store_database, people):
-    store_database.query("UPDATE sync_org SET policy = 'double_opt_in'")
+    policies.set_policy(7, "double_opt_in")
     assert refold(check=True).differences["subscriptions"] == 2
+    assert policies.unfinished() == [7]
 
     refold(org=7)
 
     assert set(Subscription.objects.values_list("status", flat=True)) == {"pending"}
+    assert policies.unfinished() == []
 
 
 def test_another_default_is_followed_by_a_refold(store_database, people, settings):
