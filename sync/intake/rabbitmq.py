@@ -238,8 +238,8 @@ class RabbitSource:
                 self._check_drained()
             self._connection.process_data_events(time_limit=0.5 if not self._reading.drain else 0.05)
             if not self._channel.is_open:
-                # pika tells nobody: the broker took the channel and left the connection.
-                raise pika.exceptions.ChannelWrongStateError
+                # pika raises nothing by itself: the broker took the channel and left the connection.
+                raise getattr(self._channel, "_closing_reason", None) or pika.exceptions.ChannelWrongStateError
             if time.monotonic() - opened > BACKOFF_SECONDS[1]:
                 self._backoff.done()
         self._send_answers()
