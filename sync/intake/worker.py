@@ -11,10 +11,12 @@ This thread never blocks on the database or the network, so that it hears a stop
 
 from __future__ import annotations
 
+import gc
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
@@ -211,7 +213,21 @@ class Worker:
 def _take(batch: Batch, keys: KeyStore, dry_run: bool) -> list[Result]:
     # A connection that broke, or that is too old, is made anew.
     close_old_connections()
-    return take(batch.raws, keys, now=_now(), dry_run=dry_run)
+    with _nothing_collected():
+        return take(batch.raws, keys, now=_now(), dry_run=dry_run)
+
+
+@contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Keep Python from looking for cycles while a batch is in the making: that was a fifth of all time.
+
+    What a batch makes lives until its end and goes together, in the one look right after it.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _retry_kept(keys: KeyStore) -> Retried:

@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import pty
 import signal
 import time
 from pathlib import Path
@@ -162,6 +163,26 @@ def test_waiting_for_the_broker_it_ends_at_once(project, broker):
     assert summary_of(out)["received"] == 0
     assert "queue_lost" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("database", "workers"), [("sqlite", "1"), ("postgresql", "2")], indirect=["database"])
+def test_on_a_terminal_one_line_tells_where_it_stands(project, broker, workers):
+    broker.declare()
+    ours, theirs = pty.openpty()
+    running = project.start("consume_proca", "--workers", workers, env={**broker.env(), "TERM": "xterm"}, stderr=theirs)
+    os.close(theirs)
+    broker.publish(*actions(3), b"{not json")
+    seen = ""
+    while "4 received" not in seen:
+        seen += os.read(ours, 65_536).decode()
+    running.terminate()
+    out, _ = running.communicate(timeout=20)
+
+    assert "0 waiting" in seen
+    assert "1 quarantined" in seen
+    # The summary is all that stdout has: it can be read by a program while a person looks on.
+    assert summary_of(out)["received"] == 4
+    assert len(out.splitlines()) == 1
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)
