@@ -10,6 +10,14 @@ from proca_crm.environment import Misconfigured
 
 SQLITE = ("sqlite",)
 POSTGRESQL = ("postgres", "postgresql", "psql", "pgsql")
+#: A machine that is gone without a word is noticed within a minute or so; the system's own limits are hours.
+NOTICED = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 FORM = "must look like postgres://user:password@host/name or sqlite:////path/to/file"
 
 
@@ -46,4 +54,5 @@ def _sqlite(config: dict[str, Any], base: Path) -> dict[str, Any]:
 def _postgresql(config: dict[str, Any]) -> dict[str, Any]:
     if not config["NAME"]:
         raise Misconfigured("DATABASE_URL", f"names no database; it {FORM}")
-    return {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True} | config
+    options = NOTICED | config.get("OPTIONS", {})
+    return {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True} | config | {"OPTIONS": options}

@@ -191,8 +191,16 @@ def test_sqlite_waits_for_its_turn_at_the_start(tmp_path):
 def test_postgresql_is_asked_whether_it_still_lives(tmp_path):
     options = parse_database("postgres://u:%23p@h:6543/d?sslmode=require", tmp_path)
 
-    assert (options["PASSWORD"], options["PORT"], options["OPTIONS"]) == ("#p", 6543, {"sslmode": "require"})
+    assert (options["PASSWORD"], options["PORT"], options["OPTIONS"]["sslmode"]) == ("#p", 6543, "require")
     assert options["CONN_HEALTH_CHECKS"] is True
+
+
+def test_a_database_machine_that_is_gone_is_noticed(tmp_path):
+    options = parse_database("postgres://u:p@h/d?connect_timeout=3", tmp_path)["OPTIONS"]
+
+    assert options["connect_timeout"] == 3
+    assert 0 < options["keepalives_idle"] + options["keepalives_interval"] * options["keepalives_count"] <= 60
+    assert options["tcp_user_timeout"] <= 60_000
 
 
 def test_a_public_address_makes_login_behind_a_proxy_right():
