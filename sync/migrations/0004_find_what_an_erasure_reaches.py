@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+import sync.models.fields
+
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -9,6 +11,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AddField(
+            model_name="waitingentries",
+            name="supporters",
+            field=sync.models.fields.ExactJSONField(default=list),
+        ),
         migrations.AddField(
             model_name="waitingentries",
             name="names_email",
@@ -20,12 +27,6 @@ class Migration(migrations.Migration):
                 condition=models.Q(("contact__isnull", False), ("supporter__isnull", True)),
                 fields=["contact"],
                 name="action_nobody",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="consent",
-            index=models.Index(
-                condition=models.Q(("source", "proca"), _negated=True), fields=["email"], name="consent_added"
             ),
         ),
         migrations.AddIndex(

@@ -40,8 +40,6 @@ class Consent(models.Model):
                 name="consent_once",
             ),
         )
-        # Who was spoken of with an address that may be somebody else's: erasures and shared emails ask for it.
-        indexes = (models.Index(fields=["email"], name="consent_added", condition=~models.Q(source="proca")),)
 
     def __str__(self) -> str:
         return f"consent entry {self.pk}"
@@ -76,6 +74,8 @@ class WaitingEntries(models.Model):
     entries = ExactJSONField(default=list)
     #: The oldest details (an Instant) that an erased pair was given with, while its keys are not one group.
     oldest = models.BigIntegerField(null=True)
+    #: Ids of the supporters who show an entry: nothing leads from a hash back to them.
+    supporters = ExactJSONField(default=list)
     #: Whether an entry names another email than the key that it waits under, in clear or as a hash.
     names_email = models.BooleanField(default=False)
 

@@ -64,6 +64,8 @@ class People:
         self._by_root: dict[Node, Person] = {}
         self._holders: dict[str, list[Person]] = defaultdict(list)
         self.person_of: dict[Pair, Person] = {}
+        #: Who shows entries that are kept under hashes.
+        self.shown_by: dict[Pair, list[Person]] = {}
         self._taken = {pair[0] for pair, _ in self._alive() if all(pair)}
         self._connect()
         self._gather()
@@ -198,6 +200,7 @@ class People:
                 people = list(dict.fromkeys([*people, *self._sharing(key.email, by_hash)]))
             for person in people:
                 self._show_heard(person, key, atoms)
+            self.shown_by[pair] = list(dict.fromkeys([*self.shown_by.get(pair, ()), *people]))
 
     def _sharing(self, email: str, by_hash: dict[str, list[Person]]) -> list[Person]:
         """Everybody who has the email that an entry names, where it is a shared one: a mailbox bounces for all."""

@@ -94,6 +94,8 @@ class Plan:
     revived: list[int] = field(default_factory=list)
     merged: dict[int, int] = field(default_factory=dict)
     erased: list[int] = field(default_factory=list)
+    #: Which supporters show the entries that wait under a pair of hashes.
+    shown_by: dict[Pair, list[int]] = field(default_factory=dict)
 
 
 class _Planner:
@@ -221,6 +223,10 @@ class _Planner:
                 self.plan.changed_subscriptions[row.id] = (supporter_id, org, columns)
         self.plan.gone_subscriptions = [row.id for rows in moved.values() for row in rows]
 
+    def waiting_entries(self) -> None:
+        for pair, people in self.people.shown_by.items():
+            self.plan.shown_by[pair] = [self.ids[person] for person in people]
+
     def former_ids(self) -> None:
         """Say where every id went that is nobody's own any more."""
         lasting = set(self.ids.values())
@@ -275,6 +281,7 @@ def make_plan(known: Known, kept: Kept, people: People) -> Plan:
     planner.consents()
     planner.subscriptions()
     planner.former_ids()
+    planner.waiting_entries()
     return planner.plan
 
 

@@ -5,7 +5,7 @@ Most databases hold little of it, so one look tells whether there is anything to
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 from django.db import connection
@@ -25,7 +25,10 @@ _ANYTHING = (
     " EXISTS (SELECT 1 FROM sync_waitingentries), EXISTS (SELECT 1 FROM sync_sharedemail)"
 )
 _LINK = "SELECT id, kind, a, b, CAST(history AS text) FROM sync_link WHERE "
-_WAITING = "SELECT id, email_hash, ref_hash, CAST(entries AS text), oldest FROM sync_waitingentries WHERE "
+_WAITING = (
+    "SELECT id, email_hash, ref_hash, CAST(entries AS text), oldest, CAST(supporters AS text)"
+    " FROM sync_waitingentries WHERE "
+)
 #: Few entries name another email than the key they were given by, so their text is searched.
 _NAMING = {
     "postgresql": (
@@ -34,9 +37,8 @@ _NAMING = {
     ),
     "sqlite": "names_email AND EXISTS (SELECT 1 FROM json_each(%s) AS one WHERE instr(entries, one.value) > 0)",
 }
-_SPOKEN_OF = "SELECT DISTINCT supporter_id FROM sync_consent WHERE source <> 'proca' AND "
 _SHARED = "SELECT id, email_hash, email, CAST(history AS text) FROM sync_sharedemail WHERE "
-_WAITING_COLUMNS = ("entries", "oldest", "names_email")
+_WAITING_COLUMNS = ("entries", "oldest", "supporters", "names_email")
 _decode = msgspec.json.Decoder().decode
 
 
@@ -46,7 +48,7 @@ class PeopleAdded:
     def __init__(self, kept: Kept, hashes: Hashes, *, marking: bool) -> None:
         """`marking`: whether the batch holds erasures."""
         self.kept, self.hashes, self._marking = kept, hashes, marking
-        #: Supporters of whom an entry was added that names one of the emails read.
+        #: Supporters who show the waiting entries that were read.
         self.spoken_of: set[int] = set()
         self._has_links, self._has_marks, self._has_waiting, self._has_shared = map(bool, select(_ANYTHING)[0])
         self._links: dict[LinkKey, tuple[int, str]] = {}
@@ -80,7 +82,6 @@ class PeopleAdded:
         self._seen_named |= emails
         if not emails:
             return set()
-        self.spoken_of |= {row[0] for row in select(_SPOKEN_OF + among("email"), [listed(emails)])}
         needles = listed(canonical(text) for one in emails for text in (CLEAR + one, self.hashes.of("e", one)))
         return self._keep_waiting(select(_WAITING + _NAMING[connection.vendor], [needles]))
 
@@ -132,12 +133,14 @@ class PeopleAdded:
 
     def _keep_waiting(self, rows: list[bulk.Row]) -> set[Pair]:
         more: set[Pair] = set()
-        for row_id, email_hash, ref_hash, entries, oldest in rows:
+        for row_id, email_hash, ref_hash, entries, oldest, supporters in rows:
             pair = (HASHED + email_hash if email_hash else "", HASHED + ref_hash if ref_hash else "")
             if pair in self._heard:
                 continue
             heard = Heard(load_entries(_decode(entries)), oldest)
-            self._heard[pair] = (row_id, _dump_heard(heard))
+            shown_by = _decode(supporters)
+            self.spoken_of.update(shown_by)
+            self._heard[pair] = (row_id, _dump_heard(heard, shown_by))
             self.kept.heard[pair] = heard
             more.add(pair)
             more |= {(key.email[1:], "") for key in heard.entries if key.email[:1] == CLEAR}
@@ -176,10 +179,14 @@ class PeopleAdded:
 
     # Writing what became of it.
 
-    def write(self, at: Instant) -> None:
-        """Write links, shared emails, marks and waiting entries that are not as they were read."""
+    def write(self, at: Instant, shown_by: Mapping[Pair, list[int]]) -> None:
+        """Write links, shared emails, marks and waiting entries that are not as they were read.
+
+        `shown_by` tells which supporters show the waiting entries of a pair: they are read with these the next time,
+        since nothing leads from a hash to a key.
+        """
         self._write_links()
-        hashed = (self._write_shared(), self._write_marks(), self._write_waiting())
+        hashed = (self._write_shared(), self._write_marks(), self._write_waiting(shown_by))
         if any(hashed):
             self.hashes.remember(at)
 
@@ -232,22 +239,24 @@ class PeopleAdded:
             bulk.execute(f"DELETE FROM sync_mark WHERE {among('erasure_id', 'bigint')}", [listed(swallowed)])
             bulk.delete(Erasure, swallowed)
 
-    def _write_waiting(self) -> bool:
+    def _write_waiting(self, shown_by: Mapping[Pair, list[int]]) -> bool:
         new, changed, gone = [], [], []
         for pair, heard in self.kept.heard.items():
             row_id, before = self._heard.get(pair, (0, ""))
-            after = _dump_heard(heard)
-            entries, empty = (
+            supporters = shown_by.get(pair, [])
+            empty = not heard.entries and heard.oldest is None
+            columns = (
                 canonical(dump_entries(heard.entries)),
-                not heard.entries and heard.oldest is None,
+                heard.oldest,
+                canonical(supporters),
+                _names_another(pair, heard),
             )
             if row_id and empty:
                 gone.append(row_id)
-            elif row_id and after != before:
-                changed.append((entries, heard.oldest, _names_another(pair, heard), row_id))
+            elif row_id and _dump_heard(heard, supporters) != before:
+                changed.append((*columns, row_id))
             elif not row_id and not empty:
-                hashes = pair[0].removeprefix(HASHED), pair[1].removeprefix(HASHED)
-                new.append((*hashes, entries, heard.oldest, _names_another(pair, heard)))
+                new.append((pair[0].removeprefix(HASHED), pair[1].removeprefix(HASHED), *columns))
         bulk.insert(WaitingEntries, ("email_hash", "ref_hash", *_WAITING_COLUMNS), new)
         bulk.update(WaitingEntries, _WAITING_COLUMNS, changed)
         bulk.delete(WaitingEntries, gone)
@@ -268,8 +277,8 @@ def _names_another(pair: Pair, heard: Heard) -> bool:
     return any(key.email and HASHED + key.email != pair[0] for key in heard.entries)
 
 
-def _dump_heard(heard: Heard) -> str:
-    return canonical([dump_entries(heard.entries), heard.oldest])
+def _dump_heard(heard: Heard, supporters: list[int]) -> str:
+    return canonical([dump_entries(heard.entries), heard.oldest, supporters])
 
 
 def _dump_spam(reach: Reach) -> str:

@@ -16,7 +16,7 @@ from sync.models import (
 )
 from sync.rules.actions import Told
 from sync.rules.erasure import HASHED
-from sync.rules.identity import pair_text
+from sync.rules.identity import Pair, pair_text
 from sync.rules.kept import Kept
 from sync.rules.newest import canonical
 from sync.rules.plan import SUPPORTER_COLUMNS, Plan
@@ -70,6 +70,11 @@ class Rows:
     def real(self, planned: int | None) -> int | None:
         """Return the id that stands for one of the plan's."""
         return planned if planned is None or planned > 0 else self._ids[planned]
+
+    def shown_by(self) -> dict[Pair, list[int]]:
+        """Return which supporters show the entries that wait under a pair of hashes."""
+        planned = self.plan.shown_by.items()
+        return {pair: sorted(one for one in map(self.real, ids) if one is not None) for pair, ids in planned}
 
     def write(self) -> None:
         """Write everything, what is gone first, so that what takes its place meets no constraint."""

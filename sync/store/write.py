@@ -114,7 +114,7 @@ def _write(reader: Reader, at: Instant, origin: str) -> Again:
     rows = Rows(again.plan, kept, reader.place_ids, at)
     rows.write()
     write_voices(again.voices)
-    reader.added.write(at)
+    reader.added.write(at, rows.shown_by())
     speakers = follow_locales(places.pages_of_other_locale, at)
     _tell(rows, places, speakers, origin)
     return again

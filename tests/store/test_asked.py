@@ -300,3 +300,17 @@ def test_what_is_no_key_is_no_erasure():
     assert codes(asked.erase, email="no address") == ("invalid", "email")
     assert codes(asked.erase, contact_ref="null") == ("invalid", "contact_ref")
     assert Supporter.objects.count() == 1
+
+
+def test_an_entry_that_waits_moves_to_whoever_comes_with_its_contact_ref():
+    bob = somebody("bob@example.org", "ref-bob", 1)
+    asked.erase(contact_ref="ref-x", at=parse("2026-10-01T00:00:00Z"))
+    later = {"emailStatusChanged": "2026-10-05T00:00:00Z", "givenAt": "2026-10-05T00:00:00Z"}
+    about = {"contact": {"email": "bob@example.org", "contactRef": "ref-x"}, "privacy": later}
+    store(an_email_status("unsub", supporter=about))
+    assert Consent.objects.get(kind="unsub").supporter_id == bob
+
+    new = somebody("x@example.org", "ref-x", 2, action={"createdAt": "2026-10-06T00:00:00Z"})
+
+    assert new != bob
+    assert Consent.objects.get(kind="unsub").supporter_id == new
