@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pika
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, connection
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Max
+from django.db.models import Q
+from pika.exceptions import ChannelClosedByBroker
 
 from sync.intake.connecting import TROUBLE, Reading, lasting_reason, parameters, passing_reason
 from sync.intake.keys import load_keys
 from sync.intake.sources import origin_of
-from sync.models import Action, Consent, Notice, QuarantinedMessage
+from sync.models import Action, Delivery, Destination, DestinationState, QuarantinedMessage
 from sync.proca.shapes import Code
 from sync.read import figures
-from sync.store import policies
-from sync.terms import STOPS, ConsentKind, Source
+from sync.sealing import KeyedHash, Sealer, Unsealable
+from sync.store import installation, policies
+from sync.store.orphans import orphans
 
 if TYPE_CHECKING:
     from proca_crm.broker import Broker
@@ -30,10 +33,11 @@ if TYPE_CHECKING:
 SECONDS_FOR_THE_QUEUE = 3
 #: A running consumer retries every minute what its time has come for.
 _RETRY_IS_LATE_AFTER = timedelta(minutes=10)
-#: Proca sends news of some email nearly every day; a campaign just started has none yet.
-_ACTIONS_WITHOUT_NEWS = 1_000
-#: Of the newest entries of the ledger: reading all of them would take a second.
-_ENTRIES_LOOKED_AT = 20_000
+#: A worker forgets at once where the CRM lets it; after this time somebody has to look.
+_FORGETTING_IS_LATE_AFTER = timedelta(days=1)
+#: A priority that no broker takes: it refuses the consumer, after it has looked whether the queue may be read.
+_NO_CONSUMER = {"x-priority": "none"}
+_PRECONDITION_FAILED = 406
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,12 +142,7 @@ def retries(now: datetime) -> Finding | None:
 
 def email_news(_now: datetime) -> Finding | None:
     """Whether Proca tells about bounces and confirmations: that is a switch of the organisation there."""
-    if not Action.objects.order_by("pk")[_ACTIONS_WITHOUT_NEWS:].exists():
-        return None
-    newest = Consent.objects.aggregate(pk=Max("pk"))["pk"] or 0
-    recent = Consent.objects.filter(pk__gt=newest - _ENTRIES_LOOKED_AT, source=Source.PROCA)
-    notices = Notice.objects.filter(kind__in=("email_status", "unknown_email_status"))
-    if recent.filter(kind__in=[*STOPS, ConsentKind.DOUBLE_OPT_IN]).exists() or notices.exists():
+    if installation.events_came() or not Action.objects.exists():
         return None
     todo = "Ask Proca to send email_status events to this queue: without them bounces are never heard of."
     return Doubtful("Email status", "actions came, and never an email_status event", todo)
@@ -162,6 +161,8 @@ def queue(_now: datetime) -> Finding | None:
     """Whether the queue can be reached and read, and somebody reads it."""
     if settings.PROCA_BROKER is None:
         return None
+    if not settings.PROCA_QUEUES:
+        return Sick("Queue", "PROCA_URL is set and PROCA_QUEUE is not", "Set PROCA_QUEUE: cus.N.deliver.")
     try:
         states = list(queue_states(settings.PROCA_BROKER))
     except TROUBLE as error:
@@ -174,17 +175,33 @@ def queue(_now: datetime) -> Finding | None:
     return Well("Queue", f"{waiting} messages wait, read by {consumers}")
 
 
+def no_queue(_now: datetime) -> Finding | None:
+    """Whether there is a queue to look at."""
+    if settings.PROCA_BROKER is not None:
+        return None
+    return Well("Queue", "none (PROCA_URL is not set): messages come by HTTP or from files")
+
+
 def queue_states(broker: Broker) -> Iterator[QueueState]:
-    """Ask the broker for each queue of the settings; raises what pika raises."""
+    """Ask the broker for each queue of the settings; raises what pika raises, also where it may not be read."""
     origins = tuple(origin_of(name, settings.PROCA_ORG) for name in settings.PROCA_QUEUES)
     reading = Reading(broker=broker, origins=origins, ca_file=settings.PROCA_CA_FILE)
     how = parameters(reading)
     how.socket_timeout = how.stack_timeout = how.blocked_connection_timeout = SECONDS_FOR_THE_QUEUE
     with pika.BlockingConnection(how) as opened:
-        channel = opened.channel()
         for name in settings.PROCA_QUEUES:
-            state = channel.queue_declare(name, passive=True).method
+            state = opened.channel().queue_declare(name, passive=True).method
+            _try_to_read(opened.channel(), name)
             yield QueueState(name, state.message_count, state.consumer_count)
+
+
+def _try_to_read(channel: Any, name: str) -> None:
+    """Raise what reading would raise, and take nothing: a message taken and put back counts against it."""
+    try:
+        channel.basic_consume(name, lambda *_: None, arguments=_NO_CONSUMER)
+    except ChannelClosedByBroker as closed:
+        if closed.reply_code != _PRECONDITION_FAILED:
+            raise
 
 
 def _why_not(error: BaseException) -> tuple[str, str]:
@@ -204,4 +221,67 @@ def ago(time: timedelta) -> str:
     return "just now"
 
 
+def hash_key(_now: datetime) -> Finding:
+    """Whether erased people would still be recognised: by every secret that their hashes were written with."""
+    there = KeyedHash(settings.HASH_KEYS).fingerprints()
+    used = installation.hash_keys_used()
+    if missing := used - set(there):
+        todo = "Put the old one back behind the new one, after a comma: erased people come back without it."
+        return Sick("HASH_KEY", f"{len(missing)} of {len(used)} secrets that were used before are not there", todo)
+    return Well("HASH_KEY", "the one that was used before" if used else "there, and not used yet")
+
+
+def secrets(_now: datetime) -> Finding:
+    """Whether the secrets of destinations can be opened."""
+    sealer, closed = Sealer(settings.FIELD_ENCRYPTION_KEYS), []
+    sealed = list(Destination.objects.exclude(secrets="").order_by("name").values_list("name", "secrets"))
+    for name, secret in sealed:
+        try:
+            sealer.open(secret)
+        except Unsealable:
+            closed.append(name)
+    if closed:
+        todo = "Put the old key back behind the new one, after a comma, or enter the secrets again."
+        return Sick("FIELD_ENCRYPTION_KEY", f"does not open the secrets of {', '.join(closed)}", todo)
+    return Well("FIELD_ENCRYPTION_KEY", f"opens the secrets of {len(sealed)} destinations" if sealed else "there")
+
+
+def destinations(_now: datetime) -> Finding:
+    """Whether destinations take what is sent to them."""
+    rows = list(DestinationState.objects.order_by("destination__name").values_list("destination__name", "state"))
+    failing = [name for name, state in rows if state == "failing"]
+    if failing:
+        todo = "Look at the destination in the desk: it says since when and why."
+        return Sick("Destinations", f"{', '.join(failing)} failing", todo)
+    if not rows:
+        return Well("Destinations", "none")
+    active = sum(state == "active" for _, state in rows)
+    return Well("Destinations", f"{active} active, {len(rows) - active} paused")
+
+
+def forgetting(now: datetime) -> Finding | None:
+    """Whether everybody who was erased is forgotten wherever they were known."""
+    orders = Delivery.objects.filter(kind="erasure", told=0)
+    late = Q(due_at__isnull=False, created_at__lt=now - _FORGETTING_IS_LATE_AFTER)
+    names = orders.filter(late | Q(state="rejected")).order_by().values_list("destination__name", flat=True)
+    if not (found := Counter(names)):
+        return None
+    told = ", ".join(f"{number} at {name}" for name, number in sorted(found.items()))
+    return Sick("Erasure", f"orders to forget are overdue: {told}", "See to the destination, or delete there by hand.")
+
+
+def counterparts(_now: datetime) -> Finding:
+    """Whether rows have the rows that they point to; a pass over all tables."""
+    found = orphans()
+    if not found:
+        return Well("Rows", "none is without its counterpart")
+    told = ", ".join(f"{one.number} {one.table} without {one.without}" for one in found)
+    return Sick("Rows", told, "Run manage.py refold, and look again.")
+
+
+#: What the start page of the desk shows.
 PROBES: tuple[Probe, ...] = (last_message, queue, quarantine, retries, keys, email_news, policies_followed)
+#: What whoever looks after the installation wants to know too.
+MORE_PROBES: tuple[Probe, ...] = (no_queue, hash_key, secrets, destinations, forgetting)
+#: What takes as long as there is much.
+DEEP_PROBES: tuple[Probe, ...] = (counterparts,)

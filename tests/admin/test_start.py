@@ -93,12 +93,10 @@ def test_keys_that_cannot_be_read_are_sick_and_not_shown(settings):
 
 
 @pytest.mark.django_db
-def test_actions_without_any_news_of_emails_are_doubtful(monkeypatch):
-    monkeypatch.setattr(health, "_ACTIONS_WITHOUT_NEWS", 3)
-    crowd(3)
+def test_actions_without_any_news_of_emails_are_doubtful():
     assert found(health.email_news) is None
 
-    crowd(1, first=20_000)
+    crowd(1)
     assert isinstance(found(health.email_news), Doubtful)
 
     anne()

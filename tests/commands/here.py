@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 from unittest.mock import patch
 
+import django
+
 import manage
 from sync.intake.sources import Raw
 from sync.intake.take import take
@@ -33,6 +35,8 @@ def run(*arguments: str, answers: str | None = None) -> Done:
         contextlib.redirect_stderr(error),
         patch.object(sys, "argv", ["manage.py", *arguments]),
         patch.object(sys, "stdin", _Terminal(answers)),
+        # It is set up already; once more, and loggers would be as loud as before the commands quieted them.
+        patch.object(django, "setup"),
     ):
         code = _exit_code(manage.main)
     return Done(code, out.getvalue(), error.getvalue())
