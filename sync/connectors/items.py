@@ -61,7 +61,8 @@ class CampaignItem:
 class ActionItem:
     """An action to tell, once; `key` is Proca's action id as a text, the same on every retry.
 
-    `record` holds the fields of the API with `campaign_name` beside them; `tags` what it gives its person.
+    `record` holds the fields of the API with `campaign_name` beside them; `tags` what it gives its person; `amount` is
+    a donation's in whole units of its currency, empty where there is none.
     """
 
     id: int
@@ -73,6 +74,7 @@ class ActionItem:
     custom_fields: Mapping[str, Any]
     donation: Mapping[str, Any] | None
     record: Mapping[str, Any]
+    amount: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

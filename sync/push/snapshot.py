@@ -15,6 +15,8 @@ from sync.models import Action, Contact, Destination, FormerSupporter, SharedEma
 from sync.push import audience, consents, deliveries, mapping
 from sync.push.addresses import opened
 from sync.push.deliveries import Claimed
+from sync.read.money import in_units
+from sync.read.money import with_currency
 from sync.read.records import KINDS, Record, records, shown
 from sync.rules.contacts import Slot
 from sync.terms import ADDRESS, Status
@@ -316,9 +318,15 @@ def _action_items(rows: Any) -> list[ActionItem]:
                 custom_fields=record["custom_fields"],
                 donation=record["donation"],
                 record=record,
+                amount=with_currency(record["donation"]),
+                amount=_amount(record["donation"]),
             )
         )
     return found
+
+
+def _amount(donation: Any) -> str:
+    return in_units(donation.get("amount"), donation.get("currency")) if isinstance(donation, dict) else ""
 
 
 def _moment(text: str) -> datetime:
