@@ -16,7 +16,6 @@ from sync.push import audience, consents, deliveries, mapping
 from sync.push.addresses import opened
 from sync.push.deliveries import Claimed
 from sync.read.money import in_units
-from sync.read.money import with_currency
 from sync.read.records import KINDS, Record, records, shown
 from sync.rules.contacts import Slot
 from sync.terms import ADDRESS, Status
@@ -318,7 +317,6 @@ def _action_items(rows: Any) -> list[ActionItem]:
                 custom_fields=record["custom_fields"],
                 donation=record["donation"],
                 record=record,
-                amount=with_currency(record["donation"]),
                 amount=_amount(record["donation"]),
             )
         )
