@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 
 GROUP = "proca_crm.connectors"
 #: Each module of `sync.connectors` that holds a `connector`.
-BUILT_IN = ("webhook", "file", "civicrm", "mailchimp", "brevo", "actionnetwork")
+BUILT_IN = ("webhook", "file", "civicrm", "mailchimp", "brevo", "action_network")
 
 
 class UnknownKind(LookupError):
