@@ -1,0 +1,113 @@
+"""Whether a connection works: as whom, with which rights, and what there is to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sync.connectors.civicrm.api import Call, Row, ask, get, zone_of
+from sync.connectors.civicrm.there import clock_trouble
+from sync.connectors.contract import Checked, Choice, Context, Misconfigured, Outcome
+
+_READS = {
+    "me": get("Contact", ["id", "display_name", "NOW() AS now"], ["id", "=", "user_contact_id"], limit=1),
+    "groups": get(
+        "Group",
+        ["id", "title", "saved_search_id"],
+        ["is_active", "=", True],
+        ["is_hidden", "=", False],
+        order="title",
+        limit=1000,
+    ),
+    "activity_types": get(
+        "OptionValue",
+        ["name", "label", "value"],
+        ["option_group_id:name", "=", "activity_type"],
+        ["is_active", "=", True],
+        order="weight",
+    ),
+    "fields": Call(
+        "Contact",
+        "getFields",
+        {
+            "action": "create",
+            "where": [["type", "IN", ["Field", "Custom"]], ["readonly", "!=", True]],
+            "select": ["name", "title"],
+        },
+    ),
+}
+#: What the key must be allowed to do, and what is missing without it.
+_RIGHTS: tuple[tuple[str, str, dict[str, str], str], ...] = (
+    ("Contact", "create", {}, "add contacts"),
+    ("Contact", "update", {"id": "user_contact_id"}, "edit all contacts"),
+    ("Contact", "delete", {"id": "user_contact_id"}, "delete contacts permanently"),
+    ("GroupContact", "create", {}, "edit groups"),
+    ("Activity", "create", {}, "add activities"),
+)
+#: Beside the contact's own fields: its first phone number and address.
+_JOINED = {
+    "phone_primary.phone": "Phone",
+    "address_primary.street_address": "Street address",
+    "street_number": "Street number, joined to the street address",
+    "address_primary.supplemental_address_1": "Second line of the address",
+    "address_primary.postal_code": "Postal code",
+    "address_primary.city": "City",
+    "address_primary.country_id:abbr": "Country (two letters)",
+    "address_primary.state_province_id:label": "State or province",
+}
+
+
+def check(context: Context) -> Checked | Outcome:
+    """Prove that the key is somebody's, and tell what there is and what is missing."""
+    zone = zone_of(context.settings)
+    if zone is None:
+        return Misconfigured(message="the time zone is unknown")
+    rights = [Call(entity, "checkAccess", {"action": action, "values": of}) for entity, action, of, _ in _RIGHTS]
+    answers = ask(context, [*_READS.values(), *rights, get("Campaign", ["id"], limit=1)], read_only=True)
+    found: dict[str, list[Row]] = {}
+    for name, answer in zip(_READS, answers, strict=False):
+        if not isinstance(answer, list):
+            return answer
+        found[name] = answer
+    if len(found["me"]) != 1:
+        return Misconfigured(message="CiviCRM does not know the key: nobody is logged in")
+    me = found["me"][0]
+    problems = [
+        *filter(None, [clock_trouble(me.get("now"), zone, context.now())]),
+        *_of_rights(answers[len(_READS) : -1]),
+        *_of_settings(context.settings, found, answers[-1]),
+    ]
+    return Checked(
+        identity=f"{me.get('display_name') or 'contact'} (contact {me['id']})",
+        found=_choices(found),
+        problems=tuple(problems),
+    )
+
+
+def _of_rights(answers: Sequence[list[Row] | Outcome]) -> Iterator[str]:
+    for (*_, needed), answer in zip(_RIGHTS, answers, strict=True):
+        if isinstance(answer, list) and answer and answer[0].get("access") is False:
+            yield f"the key lacks a permission: {needed}"
+
+
+def _of_settings(settings: Mapping[str, Any], found: Mapping[str, list[Row]], campaigns: Any) -> Iterator[str]:
+    group = next((one for one in found["groups"] if str(one["id"]) == str(settings["group"])), None)
+    if group is None:
+        yield "the group is not there, or not active"
+    elif group.get("saved_search_id"):
+        yield "the group is a smart group: nobody can be put into it"
+    if not any(str(one["value"]) == str(settings["activity_type"]) for one in found["activity_types"]):
+        yield "the activity type is not there, or not active"
+    if settings["campaigns"] and not isinstance(campaigns, list):
+        yield "campaigns cannot be read: switch the component CiviCampaign on there, or campaigns off here"
+
+
+def _choices(found: Mapping[str, list[Row]]) -> dict[str, tuple[Choice, ...]]:
+    fields = {one["name"]: one.get("title") or one["name"] for one in found["fields"]} | _JOINED
+    return {
+        "groups": tuple(
+            Choice(id=str(one["id"]), title=one["title"]) for one in found["groups"] if not one.get("saved_search_id")
+        ),
+        "activity_types": tuple(Choice(id=str(one["value"]), title=one["label"]) for one in found["activity_types"]),
+        "fields": tuple(Choice(id=name, title=title) for name, title in fields.items()),
+    }
