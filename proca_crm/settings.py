@@ -55,6 +55,7 @@ TEST_RUNNER = "tests.runner.Pytest"
 ROOT_URLCONF = "proca_crm.urls"
 WSGI_APPLICATION = "proca_crm.wsgi.application"
 LOGIN_URL = "admin:login"
+AUTHENTICATION_BACKENDS = ["sync.access.login.LimitedLogin"]
 
 INSTALLED_APPS = [
     # Before the theme, some of whose templates it replaces.
@@ -166,7 +167,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False},
-    "DISABLE_ERRORS_AND_WARNINGS": False,
+    "ENUM_NAME_OVERRIDES": {"ConsentKindEnum": "sync.api.shapes.CONSENT_KINDS"},
 }
 
 # --- Database ----------------------------------------------------------------------------------------

@@ -3,7 +3,20 @@
 It shows what is stored. What people change goes through the functions of the store; nothing is written or deleted here.
 """
 
-from sync.admin import actions, consent, deliveries, destinations, intake, internals, log, people, places, start, users
+from sync.admin import (
+    actions,
+    consent,
+    deliveries,
+    destinations,
+    intake,
+    internals,
+    log,
+    people,
+    places,
+    start,
+    tokens,
+    users,
+)
 from sync.admin.base import show_the_rest
 
 show_the_rest()
@@ -19,5 +32,6 @@ __all__ = [
     "people",
     "places",
     "start",
+    "tokens",
     "users",
 ]

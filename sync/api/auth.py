@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 
-from django.conf import settings
 from django.http import HttpRequest
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
 from sync.access import limits
+from sync.access.clients import client
 from sync.access.limits import Limit
 from sync.access.tokens import Caller, caller
 from sync.api.problems import TOO_MANY_REQUESTS, Problem
@@ -54,15 +54,6 @@ class FromProca(Bearer):
         if header.strip() and not rest:
             return header.strip()
         return super().token(header)
-
-
-def client(request: HttpRequest) -> str:
-    """Return the address that a request comes from, as far as it can be believed."""
-    forwarded: str = request.META.get("HTTP_X_FORWARDED_FOR", "")
-    if settings.TRUST_PROXY and forwarded:
-        # The last one was added by our own proxy; the others are what the client claims.
-        return forwarded.rpartition(",")[2].strip()
-    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def _password(encoded: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,8 @@ LARGEST_WAIT = 30
 _DEFAULT_LIMIT, _LARGEST_LIMIT = 100, 1000
 #: How often a server without a place to wait (runserver) looks again.
 _PAUSE = 0.25
+_WHOLE = re.compile(r"[0-9]{1,9}")
+_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]+)?([eE][+-]?[0-9]{1,3})?")
 
 _RESOURCES: dict[str, Resource] = {
     "supporter": SUPPORTERS,
@@ -157,7 +160,7 @@ def _number(asked: dict[str, str], name: str, default: float, least: int, most: 
     text = asked.get(name)
     if text is None:
         return default
-    plain = text.replace(".", "", 1) if name == "wait" else text
-    if not (plain.isascii() and plain.isdigit() and len(plain) < 10 and least <= float(text) <= most):
+    form = _DECIMAL if name == "wait" else _WHOLE
+    if not form.fullmatch(text) or not least <= float(text) <= most:
         raise invalid({name: [f"a number from {least} to {most}"]})
     return float(text)

@@ -34,6 +34,10 @@ class Texts(serializers.Field):
     """Texts in the order of their code points."""
 
 
+#: For the settings of the document, which name this set.
+CONSENT_KINDS = [(str(kind), str(kind)) for kind in ConsentKind]
+
+
 class Text(serializers.CharField):
     """A text, or null where nobody said one."""
 

@@ -22,6 +22,7 @@ from sync.models import (
     Link,
     Notice,
     QuarantinedMessage,
+    Reported,
     SharedEmail,
     Subscription,
     Supporter,
@@ -72,13 +73,23 @@ def everything_about(supporter: int, *, sees: Sees) -> dict[str, Any]:
     pairs = Contact.objects.filter(supporter_id=supporter).values_list("email", "ref")
     person = Person(supporter, frozenset(pairs))
     return {
-        SECTIONS[model]: [_plain(row) for row in find(person) if sees(getattr(row, "org_id", None))]
-        for model, find in _FINDERS.items()
+        SECTIONS[model]: [_plain(row) for row in find(person) if sees(_org_of(row))] for model, find in _FINDERS.items()
     }
+
+
+def _org_of(row: Any) -> int | None:
+    """Whose it is: its own organisation, or that of the destination it speaks of."""
+    if isinstance(row, Delivery | Reported):
+        return row.destination.org_id
+    return getattr(row, "org_id", None)
 
 
 def _by_supporter(model: type[Model]) -> Callable[[Person], QuerySet[Any]]:
     return lambda person: model._default_manager.filter(supporter_id=person.supporter).order_by("pk")
+
+
+def _of_destinations(model: type[Model]) -> QuerySet[Any]:
+    return model._default_manager.select_related("destination").order_by("pk")
 
 
 def _voices(person: Person) -> Iterable[Any]:
@@ -125,7 +136,8 @@ _FINDERS: dict[type[Model], Callable[[Person], Iterable[Any]]] = {
     WaitingEntries: _waiting,
     Link: _links,
     SharedEmail: _shared,
-    Delivery: _by_supporter(Delivery),
+    Delivery: lambda person: _of_destinations(Delivery).filter(supporter_id=person.supporter),
+    Reported: lambda person: _of_destinations(Reported).filter(who=str(person.supporter)),
     QuarantinedMessage: _quarantined,
     Notice: _notices,
 }
@@ -142,6 +154,7 @@ SECTIONS: dict[type[Model], str] = {
     Link: "links",
     SharedEmail: "shared_emails",
     Delivery: "deliveries",
+    Reported: "reported",
     QuarantinedMessage: "quarantined_messages",
     Notice: "notices",
 }

@@ -72,7 +72,10 @@ def received(store_database: Any) -> Callable[..., list[Verdict]]:
     """`received(an_action(…), …, org=7)`: these messages were taken in."""
 
     def receive(*messages: Any, org: int = 7) -> list[Any]:
-        raws = [Raw(body=wire(message), queue="cus.7.deliver", reader=org) for message in messages]
+        raws = [
+            Raw(body=message if isinstance(message, bytes) else wire(message), queue="cus.7.deliver", reader=org)
+            for message in messages
+        ]
         return list(take(raws, KeyStore.empty(), now=NOW))
 
     return receive

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection, connections
 from django.test import Client
 
 from sync.proca.encryption import KeyStore
@@ -99,18 +99,16 @@ def test_while_the_database_is_away_proca_comes_again_and_nobody_is_known(api, r
     received(anne(1))
     ingest = api("ingest", org=7)
 
-    def away():
-        from django.db import OperationalError
-
+    def away(_self):
         raise OperationalError
 
     connection.close()
-    monkeypatch.setattr(connection, "connect", away)
-    messages = ingest.post("proca/messages/", anne(2))
-    lookup = ingest.post("proca/lookup/", {"email": "anne1@example.org", "contactRef": None})
-    stranger = api().post("proca/lookup/", {"email": "anne1@example.org", "contactRef": None})
-    listing = ingest.get("supporters/")
-    monkeypatch.undo()
+    with monkeypatch.context() as broken:
+        broken.setattr(type(connections["default"]), "connect", away)
+        messages = ingest.post("proca/messages/", anne(2))
+        lookup = ingest.post("proca/lookup/", {"email": "anne1@example.org", "contactRef": None})
+        stranger = api().post("proca/lookup/", {"email": "anne1@example.org", "contactRef": None})
+        listing = ingest.get("supporters/")
 
     assert (messages.status_code, messages["Content-Type"]) == (503, "application/problem+json")
     assert int(messages["Retry-After"]) > 0
