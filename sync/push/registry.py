@@ -49,7 +49,7 @@ def _built_in(name: str) -> Connector | None:
         module = import_module(f"sync.connectors.{name}")
     except ModuleNotFoundError:
         return None
-    value: Connector = module.connector
+    value: Connector | None = getattr(module, "connector", None)
     return value
 
 
