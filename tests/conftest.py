@@ -172,3 +172,19 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
     # Root has no sandbox to drop to.
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     return browser_type_launch_args | {"executable_path": str(Path(program)), "args": quiet + sandbox}
+
+
+@pytest.fixture(scope="module")
+def chromium(browser_type_launch_args: dict[str, Any]) -> Iterator[Any]:
+    """A browser for the tests of one module.
+
+    Playwright keeps an event loop in this thread, in which Django's ORM refuses to work: it is told that this is fine,
+    and the loop ends with the module, so that no other test sees it. Not together with pytest-playwright's `page`.
+    """
+    from playwright.sync_api import sync_playwright
+
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        browser = playwright.chromium.launch(**browser_type_launch_args)
+        yield browser
+        browser.close()

@@ -40,6 +40,7 @@ class Subscriptions(OfPeople):
     """Whether an organisation may mail a supporter, and at which address."""
 
     list_display = ("who", "to", "state", "address", "since", "said_by")
+    list_display_links = ("state",)
     list_filter = (OfOrg, words("status", "status", Status))
     sections = (("", ("who", "to", "state", "address", "since", "said_by", "updated_at")),)
 

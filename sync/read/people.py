@@ -10,7 +10,7 @@ from sync.models import Contact, FormerSupporter
 from sync.rules.identity import email_key, ref_key
 from sync.rules.plan import search_key
 
-#: Nobody has more names; each order of them is a range of the index to look at.
+#: Nobody has more names; for each of them a range of the index is looked at.
 _MOST_WORDS = 5
 _LARGEST_ID = 2**63 - 1
 
@@ -19,9 +19,10 @@ def matching(term: str) -> Q:
     """Return the condition on supporters that a term means.
 
     With an @ it is an email, of today or before. Digits are an id, also a former one. A contactRef is found as it is.
-    Everything else is the beginning of a name, family name first or last.
+    Everything else are names in any order, as they begin; one word alone is a family name.
     """
-    term = term.strip()
+    # No key and no name holds U+0000, and PostgreSQL refuses to look for it.
+    term = term.replace("\0", "").strip()
     if "@" in term:
         return Q(pk__in=_with_email(term))
     if term.isascii() and term.isdigit() and len(term) <= len(str(_LARGEST_ID)) and int(term) <= _LARGEST_ID:
@@ -64,20 +65,17 @@ def survivor_of(former: int) -> int | None:
 
 
 def _named(term: str) -> Q:
+    """Names in any order, each cut short if need be: the index finds those that begin with one of the words."""
     words = search_key(term).split()
-    if not words:
-        return Q(pk__in=[])
-    found = Q()
-    for order in _orders(words):
-        found |= _beginning_with(order)
-    return found
-
-
-def _orders(words: list[str]) -> set[str]:
-    """The words as given, and turned round: "Anne Martin" is kept as "martin anne"."""
     if len(words) > _MOST_WORDS:
-        return {" ".join(words)}
-    return {" ".join([*words[turn:], *words[:turn]]) for turn in range(len(words))}
+        return _beginning_with(" ".join(words))
+    found = Q(pk__in=[])
+    for place, word in enumerate(words):
+        named = _beginning_with(word)
+        for other in words[:place] + words[place + 1 :]:
+            named &= Q(search_key__contains=f" {other}")
+        found |= named
+    return found
 
 
 def _beginning_with(prefix: str) -> Q:
