@@ -38,7 +38,7 @@ def tell(signal: Signal, *, origin: str, **what: Any) -> None:
     """Tell every receiver of a signal what a batch did; `origin` names the destination that said it, or nothing."""
     receivers, _ = signal._live_receivers(None)
     for receiver in receivers:
-        if receiver.__module__.startswith("sync."):
+        if _name(receiver).startswith("sync."):
             receiver(signal=signal, sender=None, origin=origin, **what)
         else:
             _tell_stranger(receiver, signal, origin, what)
@@ -51,6 +51,12 @@ def _tell_stranger(receiver: Any, signal: Signal, origin: str, what: dict[str, A
     except Exception as error:  # noqa: BLE001 - whatever another's receiver raises is not the batch's fault
         log.error(  # noqa: TRY400 - a traceback could quote what a row holds
             "receiver_failed",
-            receiver=f"{receiver.__module__}.{receiver.__qualname__}",
+            receiver=_name(receiver),
             error=type(error).__name__,
         )
+
+
+def _name(receiver: Any) -> str:
+    """Return where a receiver is defined; one that is an object has the name of its class."""
+    named = receiver if hasattr(receiver, "__qualname__") else type(receiver)
+    return f"{named.__module__}.{named.__qualname__}"

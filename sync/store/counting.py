@@ -5,11 +5,9 @@ from __future__ import annotations
 from sync.models.bulk import execute
 from sync.terms import Instant, to_datetime
 
-_UPSERT = (
-    "INSERT INTO sync_intakecount (day, source, verdict, number, last_at) VALUES (%s, %s, %s, %s, %s)"
-    " ON CONFLICT (day, source, verdict) DO UPDATE SET number = sync_intakecount.number + excluded.number,"
-    " last_at = excluded.last_at"
-)
+#: Two statements under the lock, since `ON CONFLICT` takes an id from the sequence for every batch.
+_ADD = "UPDATE sync_intakecount SET number = number + %s, last_at = %s WHERE day = %s AND source = %s AND verdict = %s"
+_BEGIN = "INSERT INTO sync_intakecount (number, last_at, day, source, verdict) VALUES (%s, %s, %s, %s, %s)"
 
 
 def count(verdicts: dict[tuple[str, str], int], at: Instant) -> None:
@@ -17,4 +15,6 @@ def count(verdicts: dict[tuple[str, str], int], at: Instant) -> None:
     moment = to_datetime(at)
     for (source, verdict), number in sorted(verdicts.items()):
         if source:
-            execute(_UPSERT, [moment.date(), source, str(verdict), number, moment])
+            line = [number, moment, moment.date(), source, str(verdict)]
+            if not execute(_ADD, line):
+                execute(_BEGIN, line)

@@ -36,8 +36,10 @@ from sync.terms import Instant, Verdict, to_instant
 
 #: Any constant will do; it is the name of the lock that all our writers share.
 _LOCK = 7_077_265_717
-#: How long a writer waits for the others, and how long one may hold the lock doing nothing (a frozen machine).
-_PATIENCE = "SET LOCAL lock_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'"
+#: How long a writer waits for the others.
+_WAIT = "60s"
+#: How long one may hold the lock doing nothing: a frozen machine must not stop the others.
+_IDLE = "60s"
 
 
 def write(arrivals: Sequence[Arrival | Asked | Unstorable], *, dry_run: bool = False) -> list[Verdict]:
@@ -58,7 +60,9 @@ def lock() -> None:
     """Wait for the other writers. SQLite's transactions begin with the lock."""
     if is_postgresql():
         with connection.cursor() as cursor:
-            cursor.execute(_PATIENCE)
+            cursor.execute(
+                f"SET LOCAL lock_timeout = '{_WAIT}'; SET LOCAL idle_in_transaction_session_timeout = '{_IDLE}'"
+            )
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
 
 
