@@ -4,7 +4,7 @@
   `X-Requested-With: XMLHttpRequest`, else 400 `SECURITY ALERT`; writing by GET: 405
   (https://github.com/civicrm/civicrm-core/blob/master/CRM/Api4/Page/AJAX.php).
 - `X-Civi-Auth: Bearer KEY`; a wrong key: 401 as plain text; where the site has a guard, `X-Civi-Key` too
-  (https://docs.civicrm.org/dev/en/latest/framework/authx/). Without any credential: 200, and nobody is found (seen, 6.18).
+  (https://docs.civicrm.org/dev/en/latest/framework/authx/). Without a credential: 200, and nobody is found (seen, 6.18).
 - Each call gives `values`, or `error_code`, `error_message`, `status`; 200 as soon as one succeeded, else the status of
   the first that failed: 403 for a missing right, 500 for everything else; without `view debug output` the words are
   hidden (AJAX.php).
@@ -70,7 +70,7 @@ FIELDS = {
     "Campaign": {"id", "name", "title", "is_active"},
     "Tag": {"id", "name", "label", "used_for"},
     "EntityTag": {"id", "entity_table", "entity_id", "tag_id"},
-    "Group": {"id", "title", "is_active", "is_hidden", "saved_search_id"},
+    "Group": {"id", "name", "title", "is_active", "is_hidden", "saved_search_id"},
     "OptionValue": {"id", "name", "label", "value", "is_active", "weight", "option_group_id:name"},
 }
 _JOINS = ("email_primary", "phone_primary", "address_primary")
@@ -137,7 +137,13 @@ class CiviCRM:
         ):
             self._add("OptionValue", row)
         for number, title, search in ((GROUP, "Newsletter", None), (OTHER_GROUP, "Bees", None), (7, "Smart", 9)):
-            plain = {"title": title, "is_active": True, "is_hidden": False, "saved_search_id": search}
+            plain = {
+                "name": title.lower(),
+                "title": title,
+                "is_active": True,
+                "is_hidden": False,
+                "saved_search_id": search,
+            }
             self.tables["Group"][number] = {"id": number, **plain}
         self.me = self.contact("api@example.org", display_name="API user", first_name="API")
 
@@ -226,7 +232,9 @@ class CiviCRM:
         assert parts.path.startswith(_PATH), "the path of APIv4"
         assert headers["content-type"] == "application/x-www-form-urlencoded", "a JSON body is ignored without a word"
         if headers.get("x-requested-with") != "XMLHttpRequest":
-            return _json(400, {"error_code": 400, "error_message": "SECURITY ALERT: Ajax requests can only be issued by"})
+            return _json(
+                400, {"error_code": 400, "error_message": "SECURITY ALERT: Ajax requests can only be issued by"}
+            )
         if headers.get("x-civi-auth") != f"Bearer {KEY}" or (self.guard and headers.get("x-civi-key") != self.guard):
             return Response(status=401, content=b"HTTP 401 Invalid credential")
         form = {name: values[0] for name, values in parse_qs(request.content.decode(), strict_parsing=True).items()}
@@ -327,7 +335,8 @@ class CiviCRM:
             return held in wanted or (False in wanted and not held and isinstance(wanted[0], bool))
         if operator == "=":
             return held == wanted or (wanted is False and not held)
-        return bool({">": lambda: held > wanted, ">=": lambda: bool(held) and held >= wanted}[operator]())
+        assert operator in (">", ">=")
+        return bool(held) and (held > wanted if operator == ">" else held >= wanted)
 
     # Writing.
 
@@ -344,8 +353,11 @@ class CiviCRM:
                 raise _Refused(f"{entity} not found")
             if missing := [one for one in _MANDATORY.get(entity, ()) if record.get(one) in (None, "")]:
                 raise _Refused(f"Mandatory values missing from Api4 {entity}::save: {', '.join(missing)}")
+            if entity == "GroupContact" and record["group_id"] not in self.tables["Group"]:
+                raise _Refused("DB Error: constraint violation")
             row = self._add(entity, {"is_deleted": False} if entity == "Contact" else {})
-        {"Email": self._email, "GroupContact": self._group}.get(entity, lambda *_: None)(row, record)
+        if entity == "Email":
+            self._email(row, record)
         row.update(record)
         self._save_joined(row["id"], joined)
         if entity == "GroupContact":
@@ -402,11 +414,6 @@ class CiviCRM:
         elif record.get("on_hold") == 0:
             record["hold_date"] = None
 
-    def _group(self, row: dict[str, Any], record: dict[str, Any]) -> None:
-        if record["group_id"] not in self.tables["Group"]:
-            row.clear()
-            raise _Refused("DB Error: constraint violation")
-
     def _save_joined(self, contact: int, joined: dict[str, Any]) -> None:
         for join in _JOINS:
             values = {name.partition(".")[2]: value for name, value in joined.items() if name.startswith(join)}
@@ -426,8 +433,8 @@ class CiviCRM:
             row.update(values)
 
     def _touch(self, entity: str, row: dict[str, Any]) -> None:
-        contact = row["id"] if entity == "Contact" else row.get("contact_id")
         if entity in ("Contact", "Email", "Phone", "Address"):
+            contact = row["id"] if entity == "Contact" else row["contact_id"]
             self.tables["Contact"][contact]["modified_date"] = self.wall()
 
     def _add(self, entity: str, values: dict[str, Any]) -> dict[str, Any]:

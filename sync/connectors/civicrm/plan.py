@@ -38,6 +38,8 @@ _LARGEST = 2**32 - 1
 NEW = "$id"
 _STREET, _NUMBER = "address_primary.street_address", "street_number"
 _POSTCODE = "address_primary.postal_code"
+#: Of a language that many countries speak, the one that is CiviCRM's own.
+_USUAL = {"en": "en_US"}
 
 
 @dataclass(slots=True)
@@ -58,6 +60,7 @@ class _About:
     context: Context
     item: Item
     match: Match
+    there: There
     known: Known
 
     @property
@@ -71,7 +74,7 @@ class _About:
 
     def groups(self) -> list[int]:
         """Return the groups that the person belongs into: those of the campaigns, else the destination's."""
-        named = [int(one) for one in self.item.lists if one.isdigit()]
+        named = [int(one) for one in self.item.lists if one.isdigit() and int(one) in self.there.groups]
         return named or [int(self.setting["group"])]
 
     def all_groups(self, contact: Contact) -> list[int]:
@@ -81,7 +84,7 @@ class _About:
 
 def plan(context: Context, item: Item, match: Match, there: There, known: Known) -> Plan:
     """Return what is to be written about a person; nothing where nobody is there and nobody may be made."""
-    about, made = _About(context, item, match, known), Plan()
+    about, made = _About(context, item, match, there, known), Plan()
     if match.contact is None and not may_make(item):
         made.person += [call for one in match.mates for call in _stop(about, one, item.status)]
         return made
@@ -90,12 +93,12 @@ def plan(context: Context, item: Item, match: Match, there: There, known: Known)
     if item.is_due or match.contact is None:
         record = _record(about, lift=is_welcome and bool(stands))
         made.contact = save("Contact", record) if set(record) != {"id"} else None
-        made.person = [*_mail(about, is_welcome=is_welcome), *_tags(about, there)]
+        made.person = [*_mail(about, is_welcome=is_welcome), *_tags(about)]
     if item.may_be_mailed and not is_welcome:
         newest = _newest(stands)
         made.remote = RemoteState(kind=newest.kind, at=newest.at, email=newest.email)
     made.too_wide = tuple(one.key for one in item.actions if not _fits(one.key))
-    made.actions = {one.key: _activity(about, one, there) for one in item.actions if _fits(one.key)}
+    made.actions = {one.key: _activity(about, one) for one in item.actions if _fits(one.key)}
     return made
 
 
@@ -193,11 +196,11 @@ def _is_day(value: Any) -> bool:
 
 
 def language(value: Any, options: Iterable[Row]) -> str | None:
-    """Return the name that CiviCRM has for a language: itself, that of its own country (`fr_FR`), or the first."""
+    """Return the name that CiviCRM has for a language: itself, that of its country (`fr_FR`), or the first."""
     wanted = str(value or "").replace("-", "_")
     short = wanted.partition("_")[0].lower()
     names = [str(one["name"]) for one in options if one["name"].lower().partition("_")[0] == short]
-    for one in (wanted, f"{short}_{short.upper()}"):
+    for one in (wanted, _USUAL.get(short, f"{short}_{short.upper()}")):
         if found := next((name for name in names if name.lower() == one.lower()), None):
             return found
     return names[0] if names else None
@@ -290,10 +293,10 @@ def _group(contact: int | str, group: int, status: str) -> Call:
 # --- Tags and activities -----------------------------------------------------------------------------
 
 
-def _tags(about: _About, there: There) -> list[Call]:
+def _tags(about: _About) -> list[Call]:
     item, contact = about.item, about.match.contact
     entity = {"entity_table": "civicrm_contact", "entity_id": contact.id if contact else NEW}
-    ids = [int(one) if one.isdigit() else there.tags.get(one) for one in tags_of(item)]
+    ids = [int(one) if one.isdigit() else about.there.tags.get(one) for one in tags_of(item)]
     match = ("entity_table", "entity_id", "tag_id")
     calls = [save("EntityTag", entity | {"tag_id": one}, *match) for one in ids if one]
     if item.tags_to_remove and contact is not None:
@@ -310,7 +313,7 @@ def _fits(key: str) -> bool:
     return key.isdigit() and 0 < int(key) <= _LARGEST
 
 
-def _activity(about: _About, action: ActionItem, there: There) -> Call:
+def _activity(about: _About, action: ActionItem) -> Call:
     contact = about.match.contact
     who = contact.id if contact else NEW
     campaign = action.campaign
@@ -326,8 +329,8 @@ def _activity(about: _About, action: ActionItem, there: There) -> Call:
         "source_contact_id": who,
         "target_contact_id": [who],
     }
-    if campaign is not None and campaign.name in there.campaigns:
-        record["campaign_id"] = there.campaigns[campaign.name]
+    if campaign is not None and campaign.name in about.there.campaigns:
+        record["campaign_id"] = about.there.campaigns[campaign.name]
     return save("Activity", record, "source_record_id", "activity_type_id")
 
 

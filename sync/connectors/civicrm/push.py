@@ -265,8 +265,8 @@ def preview(context: Context, item: Item) -> Sequence[Request]:
     if item.erase:
         where = [["id", "=", contact.id if contact else NEW], _ANY]
         return requests(context, [Call("Contact", "delete", {"where": where, "useTrash": False})])
-    names: dict[str, int] = {}
-    there = There(contacts={}, campaigns=names, tags=names)
+    groups = frozenset(int(one) for one in (context.settings["group"], *item.lists) if str(one).isdigit())
+    there = There(contacts={}, campaigns={}, tags={}, groups=groups)
     made = plan(
         context,
         item,

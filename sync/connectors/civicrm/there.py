@@ -100,6 +100,8 @@ class There:
     contacts: dict[int, Contact]
     campaigns: dict[str, int]
     tags: dict[str, int]
+    #: Of the groups that the batch is about, those that are there.
+    groups: frozenset[int]
     #: Why campaigns cannot be read, where they cannot.
     no_campaigns: Outcome | None = None
 
@@ -170,15 +172,19 @@ def read(context: Context, items: Sequence[Item], *, with_campaigns: bool) -> Th
     contacts = _contacts(context, sorted(ids), items)
     if not isinstance(contacts, dict):
         return contacts
-    there = There(contacts=contacts, campaigns={}, tags={})
+    named: dict[str, dict[str, int]] = {"campaigns": {}, "tags": {}, "groups": {}}
+    no_campaigns = None
     for name, answer in zip(later, answers[len(calls) :], strict=True):
         if isinstance(answer, list):
-            getattr(there, name).update({one["name"]: int(one["id"]) for one in answer})
+            named[name] = {one["name"]: int(one["id"]) for one in answer}
         elif name == "campaigns":
-            there.no_campaigns = answer
+            no_campaigns = answer
         else:
             return answer
-    return there
+    groups = frozenset(named.pop("groups").values())
+    if int(context.settings["group"]) not in groups:
+        return Misconfigured(message="the newsletter group is not there, or not active")
+    return There(contacts=contacts, **named, groups=groups, no_campaigns=no_campaigns)
 
 
 def _finding(context: Context, items: Sequence[Item]) -> list[Call]:
@@ -197,7 +203,8 @@ def _finding(context: Context, items: Sequence[Item]) -> list[Call]:
 def _naming(context: Context, items: Sequence[Item], *, with_campaigns: bool) -> dict[str, Call]:
     names = {one.campaign.name for item in items for one in item.actions if one.campaign and one.campaign.name}
     tags = {tag for item in items for tag in tag_names(item)}
-    calls = {}
+    groups = {int(one) for item in items for one in (context.settings["group"], *item.lists) if str(one).isdigit()}
+    calls = {"groups": get("Group", ["id", "name"], ["id", "IN", sorted(groups)], ["is_active", "=", True])}
     if names and with_campaigns:
         calls["campaigns"] = get("Campaign", ["id", "name"], ["name", "IN", sorted(names)])
     if tags:
