@@ -74,7 +74,7 @@ class WaitingEntries(models.Model):
     entries = ExactJSONField(default=list)
     #: The oldest details (an Instant) that an erased pair was given with, while its keys are not one group.
     oldest = models.BigIntegerField(null=True)
-    #: Ids of the supporters who show an entry: nothing leads from a hash back to them.
+    #: Ids of the supporters who have one of the keys or show an entry: nothing leads from a hash back to them.
     supporters = ExactJSONField(default=list)
     #: Whether an entry names another email than the key that it waits under, in clear or as a hash.
     names_email = models.BooleanField(default=False)

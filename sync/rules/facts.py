@@ -71,7 +71,8 @@ class MarkFacts:
 class Facts:
     """What one message, edit, report or erasure says.
 
-    `said` and `told` come from messages; `added` are entries that people and CRMs add for a key (a pair with one key).
+    `said` and `told` come from messages; an event names an action and tells nothing of it. `added` are entries that
+    people and CRMs add for a key (a pair with one key).
     """
 
     reader: int | None = None
@@ -133,6 +134,7 @@ def _of_event(event: messages.EmailStatus, reader: int | None) -> Facts:
         return Facts(reader=reader, is_event=True, places=places, notices=(notice,))
     return Facts(
         reader=reader,
+        action_id=event.action_id,
         is_event=True,
         places=places,
         pair=pair,

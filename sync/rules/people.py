@@ -64,7 +64,7 @@ class People:
         self._by_root: dict[Node, Person] = {}
         self._holders: dict[str, list[Person]] = defaultdict(list)
         self.person_of: dict[Pair, Person] = {}
-        #: Who shows entries that are kept under hashes.
+        #: Who has a key of entries that are kept under hashes, or shows one.
         self.shown_by: dict[Pair, list[Person]] = {}
         self._taken = {pair[0] for pair, _ in self._alive() if all(pair)}
         self._connect()
@@ -167,8 +167,8 @@ class People:
         if self._kept.heard:
             by_hash = self._by_hash()
             for pair, heard in self._kept.heard.items():
-                if heard.entries:
-                    self._give_heard(pair, heard.entries, by_hash)
+                self.shown_by[pair] = self._with_a_key_of(pair, by_hash)
+                self._give_heard(pair, heard.entries, by_hash)
 
     def _give_said(self, pair: Pair, entries: Entries) -> None:
         owner = self.person_of.get(pair)
@@ -200,7 +200,14 @@ class People:
                 people = list(dict.fromkeys([*people, *self._sharing(key.email, by_hash)]))
             for person in people:
                 self._show_heard(person, key, atoms)
-            self.shown_by[pair] = list(dict.fromkeys([*self.shown_by.get(pair, ()), *people]))
+            self.shown_by[pair] = list(dict.fromkeys([*self.shown_by[pair], *people]))
+
+    def _with_a_key_of(self, pair: Pair, by_hash: dict[str, list[Person]]) -> list[Person]:
+        """Everybody who has a key of a hashed pair; those with a shared email are found by the email itself."""
+        email, ref = (key.removeprefix(HASHED) for key in pair)
+        shared = self._kept.shared.get(email)
+        by_email = by_hash.get(email, []) if shared is None or not shared.now() else []
+        return list(dict.fromkeys([*by_hash.get(ref, []), *by_email]))
 
     def _sharing(self, email: str, by_hash: dict[str, list[Person]]) -> list[Person]:
         """Everybody who has the email that an entry names, where it is a shared one: a mailbox bounces for all."""

@@ -94,7 +94,7 @@ class Plan:
     revived: list[int] = field(default_factory=list)
     merged: dict[int, int] = field(default_factory=dict)
     erased: list[int] = field(default_factory=list)
-    #: Which supporters show the entries that wait under a pair of hashes.
+    #: Which supporters have a key of the entries that wait under a pair of hashes, or show one.
     shown_by: dict[Pair, list[int]] = field(default_factory=dict)
 
 

@@ -48,7 +48,7 @@ class PeopleAdded:
     def __init__(self, kept: Kept, hashes: Hashes, *, marking: bool) -> None:
         """`marking`: whether the batch holds erasures."""
         self.kept, self.hashes, self._marking = kept, hashes, marking
-        #: Supporters who show the waiting entries that were read.
+        #: Supporters who have a key of the waiting entries that were read, or show one.
         self.spoken_of: set[int] = set()
         self._has_links, self._has_marks, self._has_waiting, self._has_shared = map(bool, select(_ANYTHING)[0])
         self._links: dict[LinkKey, tuple[int, str]] = {}
@@ -116,10 +116,11 @@ class PeopleAdded:
             wanted = listed(hashes)
             if self._has_shared:
                 self._read_shared(wanted)
-            if self._has_waiting:
-                more |= self._read_waiting(wanted)
+            waiting = self._read_waiting(wanted) if self._has_waiting else set()
             hashes = self._read_marks(wanted) if self._has_marks else set()
             more |= self._flagged(hashes - self._seen_hashes) if hashes else set()
+            more |= waiting
+            hashes |= {key[1:] for pair in waiting for key in pair if key[:1] == HASHED}
         return more
 
     def _read_shared(self, wanted: object) -> None:
@@ -182,8 +183,8 @@ class PeopleAdded:
     def write(self, at: Instant, shown_by: Mapping[Pair, list[int]]) -> None:
         """Write links, shared emails, marks and waiting entries that are not as they were read.
 
-        `shown_by` tells which supporters show the waiting entries of a pair: they are read with these the next time,
-        since nothing leads from a hash to a key.
+        `shown_by` tells which supporters have a key of waiting entries, or show one: they are read with these the next
+        time, since nothing leads from a hash to a key.
         """
         self._write_links()
         hashed = (self._write_shared(), self._write_marks(), self._write_waiting(shown_by))

@@ -72,7 +72,7 @@ class Rows:
         return planned if planned is None or planned > 0 else self._ids[planned]
 
     def shown_by(self) -> dict[Pair, list[int]]:
-        """Return which supporters show the entries that wait under a pair of hashes."""
+        """Return which supporters have a key of the entries that wait under a pair of hashes, or show one."""
         planned = self.plan.shown_by.items()
         return {pair: sorted(one for one in map(self.real, ids) if one is not None) for pair, ids in planned}
 
