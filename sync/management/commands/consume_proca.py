@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import sys
 import time
@@ -113,7 +112,6 @@ class _Run:
 
     def all(self, stop: Stop, show: Callable[[Numbers], None]) -> Numbers:
         """Run one worker here, or several in processes of their own."""
-        _calm_collector()
         workers = self._options["workers"]
         if workers == 1:
             return self.one(stop, 0, show)
@@ -132,13 +130,6 @@ class _Run:
             return Worker(source, self._keys, order, stop=stop, report=report).run()
         finally:
             self.troubles.extend(source.troubles)
-
-
-def _calm_collector() -> None:
-    """Look for cycles seldom: a batch makes many objects and hardly a cycle, and the search took a quarter of the time."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(100_000, 50, 100)
 
 
 def _in_a_process(run: _Run, stop: Stop, number: int, tell: Callable[[Numbers], None]) -> Numbers:
