@@ -6,6 +6,8 @@ marks pass on and takes out what they remove. Nothing that is shown is computed 
 
 from __future__ import annotations
 
+from functools import partial
+
 from sync.rules.actions import Told
 from sync.rules.contacts import Entries, Said, join_entries
 from sync.rules.erasure import CLEAR, HASHED, HandLink, HashKey, Heard, Marks, keep, keep_heard
@@ -55,16 +57,12 @@ class Kept:
         self.links: dict[LinkKey, HandLink] = {}
         self.shared: dict[str, Shared] = {}
         self.notices: dict[tuple[NoticeFacts, int | None], None] = {}
-        self.marks = Marks(hash_key, self.was_shared)
+        # Not a method of this object: in a circle, a batch would not go when its time is over.
+        self.marks = Marks(hash_key, partial(_was_shared, self.shared))
         #: What has changed since it was read, for whoever writes it.
         self.touched_contacts: set[Pair] = set()
         self.touched_actions: set[int] = set()
         self.touched_places: set[tuple[str, int]] = set()
-
-    def was_shared(self, email_hash: str, at: Instant) -> bool:
-        """Tell whether an email, by its hash, was shared at a time."""
-        shared = self.shared.get(email_hash)
-        return shared is not None and shared.at(at)
 
     def is_shared(self, email: str) -> bool:
         """Tell whether an email is shared now."""
@@ -235,3 +233,9 @@ class Kept:
             link.history = [(at, what) for at, what in link.history if at > newest]
             if not link.history:
                 del self.links[key]
+
+
+def _was_shared(words: dict[str, Shared], email_hash: str, at: Instant) -> bool:
+    """Tell whether an email, by its hash, was shared at a time."""
+    shared = words.get(email_hash)
+    return shared is not None and shared.at(at)
