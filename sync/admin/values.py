@@ -114,9 +114,7 @@ def when(moment: datetime | None) -> Any:
     if moment is None:
         return NOTHING
     text = timezone.localtime(moment, timezone.get_default_timezone())
-    return format_html(
-        '<time datetime="{}" class="desk-time">{}</time>', text.isoformat(), text.strftime("%Y-%m-%d %H:%M:%S")
-    )
+    return _time(text, "%Y-%m-%d %H:%M:%S")
 
 
 def day_and_time(moment: datetime | None) -> Any:
@@ -124,8 +122,13 @@ def day_and_time(moment: datetime | None) -> Any:
     if moment is None:
         return NOTHING
     text = timezone.localtime(moment, timezone.get_default_timezone())
+    return _time(text, "%Y-%m-%d %H:%M")
+
+
+def _time(moment: datetime, form: str) -> SafeString:
+    words = moment.strftime(form)
     return format_html(
-        '<time datetime="{}" class="desk-time">{}</time>', text.isoformat(), text.strftime("%Y-%m-%d %H:%M")
+        '<time datetime="{}" title="{} UTC" class="desk-time">{}</time>', moment.isoformat(), words, words
     )
 
 
