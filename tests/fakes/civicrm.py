@@ -4,7 +4,7 @@
   `X-Requested-With: XMLHttpRequest`, else 400 `SECURITY ALERT`; writing by GET: 405
   (https://github.com/civicrm/civicrm-core/blob/master/CRM/Api4/Page/AJAX.php).
 - `X-Civi-Auth: Bearer KEY`; a wrong key: 401 as plain text; where the site has a guard, `X-Civi-Key` too
-  (https://docs.civicrm.org/dev/en/latest/framework/authx/). Without a credential: 200, and nobody is found (seen, 6.18).
+  (https://docs.civicrm.org/dev/en/latest/framework/authx/). Without a credential: 200, and nobody is found (seen).
 - Each call gives `values`, or `error_code`, `error_message`, `status`; 200 as soon as one succeeded, else the status of
   the first that failed: 403 for a missing right, 500 for everything else; without `view debug output` the words are
   hidden (AJAX.php).

@@ -38,13 +38,15 @@ _SETTINGS = (
         title="Newsletter group",
         type=SettingType.FOUND,
         among="groups",
-        help="Who is subscribed is a member of it. No smart group.",
+        required=False,
+        help="To choose from once the connection was checked. Who is subscribed is a member of it. No smart group.",
     ),
     Setting(
         key="activity_type",
         title="Activity type",
         type=SettingType.FOUND,
         among="activity_types",
+        required=False,
         help="For what people did, unless there is an activity type called like the type of the action.",
     ),
     Setting(
@@ -108,7 +110,7 @@ def _faults(settings: Mapping[str, Any]) -> dict[str, str]:
     if zone_of(settings) is None:
         found["timezone"] = "a time zone as Europe/Paris"
     for key in ("group", "activity_type"):
-        if not str(settings.get(key) or "").isdigit():
+        if not str(settings.get(key) or "0").isdigit():
             found[key] = "the number of one that is there"
     prefix = str(settings.get("prefix") or "")
     if not prefix.isascii() or not prefix.replace("-", "").replace("_", "").isalnum() or len(prefix) > 32:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sync.connectors.civicrm.api import Call, Row, ask, get, moment, zone_of
-from sync.connectors.civicrm.there import TRACKING, clock_trouble
+from sync.connectors.civicrm.there import TRACKING, clock_trouble, group_of
 from sync.connectors.contract import Context, Misconfigured, Outcome, Polled, Report
 from sync.terms import ConsentKind
 
@@ -115,7 +115,7 @@ def _from_history(context: Context, rows: Sequence[Row], zone: ZoneInfo) -> Sequ
     ours = _where_we_put(context, theirs)
     if not isinstance(ours, set):
         return ours
-    group = int(context.settings["group"])
+    group = group_of(context.settings)
     told = [
         (one, kind)
         for one in theirs
@@ -134,7 +134,7 @@ def _is_about_mail(row: Row, group: int, ours: set[tuple[int, int]], kind: Conse
     """Whoever left all mail, or a group that is ours or that we had put them into; only ours tells of a consent."""
     left = int(row.get("group_id") or 0)
     if kind is ConsentKind.OPT_IN:
-        return left == group
+        return left != 0 and left == group
     return left in (0, group) or (int(row["contact_id"]), left) in ours
 
 

@@ -91,12 +91,17 @@ def _of_rights(answers: Sequence[list[Row] | Outcome]) -> Iterator[str]:
 
 
 def _of_settings(settings: Mapping[str, Any], found: Mapping[str, list[Row]], campaigns: Any) -> Iterator[str]:
-    group = next((one for one in found["groups"] if str(one["id"]) == str(settings["group"])), None)
-    if group is None:
+    chosen, kind = settings.get("group"), settings.get("activity_type")
+    group = next((one for one in found["groups"] if str(one["id"]) == str(chosen)), None)
+    if not chosen:
+        yield "choose the newsletter group"
+    elif group is None:
         yield "the group is not there, or not active"
     elif group.get("saved_search_id"):
         yield "the group is a smart group: nobody can be put into it"
-    if not any(str(one["value"]) == str(settings["activity_type"]) for one in found["activity_types"]):
+    if not kind:
+        yield "choose the activity type"
+    elif not any(str(one["value"]) == str(kind) for one in found["activity_types"]):
         yield "the activity type is not there, or not active"
     if settings["campaigns"] and not isinstance(campaigns, list):
         yield "campaigns cannot be read: switch the component CiviCampaign on there, or campaigns off here"

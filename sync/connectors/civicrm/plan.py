@@ -26,6 +26,7 @@ from sync.connectors.civicrm.there import (
     Stop,
     There,
     externals,
+    group_of,
     stops,
     tags_of,
 )
@@ -75,11 +76,11 @@ class _About:
     def groups(self) -> list[int]:
         """Return the groups that the person belongs into: those of the campaigns, else the destination's."""
         named = [int(one) for one in self.item.lists if one.isdigit() and int(one) in self.there.groups]
-        return named or [int(self.setting["group"])]
+        return named or [group_of(self.setting)]
 
     def all_groups(self, contact: Contact) -> list[int]:
         """Return every group that a word of the person may be about."""
-        return sorted({*self.groups(), int(self.setting["group"]), *contact.our_groups()})
+        return sorted({*self.groups(), group_of(self.setting), *contact.our_groups()})
 
 
 def plan(context: Context, item: Item, match: Match, there: There, known: Known) -> Plan:
@@ -339,7 +340,7 @@ def activity_type(about: _About, action_type: str) -> int:
     for one in about.known.activity_types:
         if one["name"].lower() == action_type.lower():
             return int(one["value"])
-    return int(about.setting["activity_type"])
+    return int(about.setting.get("activity_type") or 0)
 
 
 def details(action: ActionItem) -> str:

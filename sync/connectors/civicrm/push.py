@@ -13,6 +13,7 @@ from sync.connectors.civicrm.there import (
     Match,
     There,
     externals,
+    group_of,
     known,
     match,
     read,
@@ -33,8 +34,6 @@ from sync.connectors.contract import (
     Seen,
 )
 
-_NO_ZONE = Misconfigured(message="the time zone is unknown")
-
 
 @dataclass(slots=True)
 class _One:
@@ -52,8 +51,7 @@ class _One:
 
 def push(context: Context, items: Sequence[Item]) -> Iterator[Outcome]:
     """Yield one outcome for each person, in order."""
-    zone = zone_of(context.settings)
-    held = known(context, zone) if zone is not None else _NO_ZONE
+    held = _missing(context, items) or _known(context)
     if not isinstance(held, Known):
         yield from [held] * len(items)
         return
@@ -62,6 +60,19 @@ def push(context: Context, items: Sequence[Item]) -> Iterator[Outcome]:
         yield from [there] * len(items)
         return
     yield from _write(context, items, there, held)
+
+
+def _missing(context: Context, items: Sequence[Item]) -> Misconfigured | None:
+    if not group_of(context.settings):
+        return Misconfigured(message="choose the newsletter group")
+    if not context.settings.get("activity_type") and any(item.actions for item in items):
+        return Misconfigured(message="choose the activity type")
+    return None
+
+
+def _known(context: Context) -> Known | Outcome:
+    zone = zone_of(context.settings)
+    return known(context, zone) if zone is not None else Misconfigured(message="the time zone is unknown")
 
 
 def _write(context: Context, items: Sequence[Item], there: There, held: Known) -> Iterator[Outcome]:
@@ -107,12 +118,11 @@ def _make_names(context: Context, items: Sequence[Item], there: There) -> Outcom
     }
     if not context.settings["campaigns"] or there.no_campaigns is not None:
         campaigns = {}
-    calls = [save("Tag", {"name": one, "label": one, "used_for": ["civicrm_contact"]}, "name") for one in tags]
-    calls += [
-        save("Campaign", {"name": name, "title": title[:255], "is_active": True}, "name")
-        for name, title in campaigns.items()
-    ]
-    for name, answer in zip([*tags, *campaigns], ask(context, calls), strict=True):
+    made = [(there.tags, name, save("Tag", {"name": name, "label": name, **_FOR_CONTACTS}, "name")) for name in tags]
+    for name, title in campaigns.items():
+        record = {"name": name, "title": title[:255], "is_active": True}
+        made.append((there.campaigns, name, save("Campaign", record, "name")))
+    for (names, name, _), answer in zip(made, ask(context, [call for *_, call in made]), strict=True):
         if isinstance(answer, Rejected):
             # A name that it does not take: people and what they did go there without it.
             context.note("name_refused")
@@ -121,8 +131,11 @@ def _make_names(context: Context, items: Sequence[Item], there: There) -> Outcom
             return answer
         if not answer:
             return Retry(reason="unreadable_200")
-        (there.tags if name in tags else there.campaigns)[name] = int(answer[0]["id"])
+        names[name] = int(answer[0]["id"])
     return None
+
+
+_FOR_CONTACTS = {"used_for": ["civicrm_contact"]}
 
 
 # --- Contacts, and what hangs on them ----------------------------------------------------------------
@@ -241,8 +254,8 @@ _ANY = ["is_deleted", "IN", [True, False]]
 
 def look(context: Context, items: Sequence[Item]) -> Iterator[Seen]:
     """Yield of each person whether they are there, and whether something stops mail to them."""
-    zone = zone_of(context.settings)
-    if zone is None:
+    zone, group = zone_of(context.settings), group_of(context.settings)
+    if zone is None or not group:
         return
     for first in range(0, len(items), 50):
         part = items[first : first + 50]
@@ -251,8 +264,7 @@ def look(context: Context, items: Sequence[Item]) -> Iterator[Seen]:
             return
         for item in part:
             contact = match(context, item, there, set()).contact
-            groups = [int(context.settings["group"])]
-            stopped = contact is not None and bool(stops(contact, item.mailed or item.email, groups, zone))
+            stopped = contact is not None and bool(stops(contact, item.mailed or item.email, [group], zone))
             yield Seen(remote_id=str(contact.id) if contact is not None else None, is_stopped=stopped)
 
 
@@ -265,7 +277,7 @@ def preview(context: Context, item: Item) -> Sequence[Request]:
     if item.erase:
         where = [["id", "=", contact.id if contact else NEW], _ANY]
         return requests(context, [Call("Contact", "delete", {"where": where, "useTrash": False})])
-    groups = frozenset(int(one) for one in (context.settings["group"], *item.lists) if str(one).isdigit())
+    groups = frozenset(int(one) for one in (str(group_of(context.settings)), *item.lists) if one.isdigit())
     there = There(contacts={}, campaigns={}, tags={}, groups=groups)
     made = plan(
         context,

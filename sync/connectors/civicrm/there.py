@@ -182,7 +182,7 @@ def read(context: Context, items: Sequence[Item], *, with_campaigns: bool) -> Th
         else:
             return answer
     groups = frozenset(named.pop("groups").values())
-    if int(context.settings["group"]) not in groups:
+    if group_of(context.settings) not in groups:
         return Misconfigured(message="the newsletter group is not there, or not active")
     return There(contacts=contacts, **named, groups=groups, no_campaigns=no_campaigns)
 
@@ -203,7 +203,7 @@ def _finding(context: Context, items: Sequence[Item]) -> list[Call]:
 def _naming(context: Context, items: Sequence[Item], *, with_campaigns: bool) -> dict[str, Call]:
     names = {one.campaign.name for item in items for one in item.actions if one.campaign and one.campaign.name}
     tags = {tag for item in items for tag in tag_names(item)}
-    groups = {int(one) for item in items for one in (context.settings["group"], *item.lists) if str(one).isdigit()}
+    groups = {group_of(context.settings), *(int(one) for item in items for one in item.lists if one.isdigit())}
     calls = {"groups": get("Group", ["id", "name"], ["id", "IN", sorted(groups)], ["is_active", "=", True])}
     if names and with_campaigns:
         calls["campaigns"] = get("Campaign", ["id", "name"], ["name", "IN", sorted(names)])
@@ -258,6 +258,11 @@ def _contacts(context: Context, ids: list[int], items: Sequence[Item]) -> dict[i
 
 def _of(found: Mapping[int, Contact], row: Row) -> Contact:
     return found.get(int(row["contact_id"])) or Contact({"id": row["contact_id"]})
+
+
+def group_of(settings: Mapping[str, Any]) -> int:
+    """Return the newsletter group; 0 where none is chosen yet."""
+    return int(settings.get("group") or 0)
 
 
 def externals(context: Context, item: Item) -> list[str]:
