@@ -336,6 +336,21 @@ def test_a_poll_tells_who_left_since_the_last_one():
     assert not polled.more
 
 
+def test_a_poll_tells_who_subscribed_there_by_themselves_and_not_whom_we_made():
+    fake = Mailchimp()
+    push(fake, somebody(), somebody("ben@example.org", 2))
+    at = NOW + timedelta(minutes=1)
+    for email, source in (("anne@example.org", "Hosted Signup Form"), ("ben@example.org", "API - Generic")):
+        fake.member(email).update(source=source, last_changed=at.isoformat(), timestamp_opt="2026-10-31T10:00:00+00:00")
+    context = a_context(connector, fake)
+
+    polled = connector.poll(context, connector.poll(context, None).cursor)
+
+    assert [(one.kind, one.email, one.at.isoformat()) for one in polled.reports] == [
+        (ConsentKind.OPT_IN, "anne@example.org", "2026-10-31T10:00:00+00:00")
+    ]
+
+
 def test_a_poll_skips_nobody_where_thousands_changed_within_a_second():
     fake = Mailchimp()
     people = [somebody(f"p{n}@example.org", n) for n in range(1, 1301)]

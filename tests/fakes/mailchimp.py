@@ -198,7 +198,8 @@ class Mailchimp:
 
     def _write(self, audience: str, who: str, body: dict[str, Any], status: str | None) -> dict[str, Any]:
         members = self.members[audience]
-        there = members.pop(who, {"merge_fields": {}, "tags": {}, "events": [], "language": ""})
+        there = members.pop(who, None) or {"merge_fields": {}, "tags": {}, "events": [], "language": ""}
+        there.setdefault("source", "API - Generic")
         if status == "pending":
             self.mails.append(body["email_address"])
         there["merge_fields"] |= {tag: one for tag, one in body.get("merge_fields", {}).items() if tag in FIELDS}

@@ -26,6 +26,15 @@ _KINDS = {
     ("cleaned", "hard"): ConsentKind.BOUNCE,
     ("cleaned", "abuse"): ConsentKind.SPAM,
 }
+#: By the status of a member.
+_KINDS_OF = {
+    "unsubscribed": ConsentKind.UNSUB,
+    "cleaned": ConsentKind.BOUNCE,
+    "subscribed": ConsentKind.OPT_IN,
+}
+_READ = ("id", "email_address", "status", "last_changed", "source", "timestamp_opt")
+#: How the source of a member begins whom we made; all others came there by themselves.
+_OURS = "API"
 _USUAL = {"unsubscribe": ConsentKind.UNSUB, "cleaned": ConsentKind.BOUNCE}
 
 
@@ -57,7 +66,7 @@ def read_reports(_: Context, inbound: Inbound) -> Sequence[Report]:
 
 
 def poll_with(page: Callable[[Mapping[str, str]], list[dict[str, Any]]], cursor: str | None, now: datetime) -> Polled:
-    """Return who left or bounced since the cursor: a time, and how many of that very time were read already."""
+    """Return who left, bounced or came since the cursor: a time, and how many of that very time were read already."""
     if cursor is None:
         return Polled(reports=(), cursor=f"{_text(now)} 0")
     since, _, skipped = cursor.partition(" ")
@@ -68,7 +77,7 @@ def poll_with(page: Callable[[Mapping[str, str]], list[dict[str, Any]]], cursor:
             "sort_dir": "ASC",
             "count": str(PAGE),
             "offset": skipped or "0",
-            "fields": "members.id,members.email_address,members.status,members.last_changed",
+            "fields": ",".join(f"members.{name}" for name in _READ),
         }
     )
     reports = tuple(one for one in map(_report, found) if one is not None)
@@ -86,10 +95,13 @@ def _next(since: str, skipped: int, last: Mapping[str, Any]) -> str:
 
 
 def _report(member: Mapping[str, Any]) -> Report | None:
-    kind = {"unsubscribed": ConsentKind.UNSUB, "cleaned": ConsentKind.BOUNCE}.get(str(member.get("status")))
+    kind, at = _KINDS_OF.get(str(member.get("status"))), moment(member.get("last_changed"))
     if kind is None or not member.get("email_address"):
         return None
-    at = moment(member.get("last_changed"))
+    if kind is ConsentKind.OPT_IN:
+        if str(member.get("source") or _OURS).startswith(_OURS):
+            return None
+        at = moment(member.get("timestamp_opt"))
     return Report(kind=kind, key=f"{member.get('id')} {at}", at=at, email=member["email_address"])
 
 
