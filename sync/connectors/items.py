@@ -83,7 +83,8 @@ class Item:
 
     `push_id` is the same on every retry of the same state. `merged_ids` are all former ids of the person.
 
-    - `erase`: forget the person; then nothing but ids, and an address where the CRM gave no id, is there.
+    - `erase`: forget the person; then nothing but ids, and an address where the CRM gave no id, is there. A CRM that
+      deletes nobody is told to mail them no more, and the outcome is a rejection, so that people delete them by hand.
     - `is_due`: whether the person is news; if not, only the actions are.
     - `with_details`: false where the person has left the audience: status and addresses only, no field, no tag.
     - `may_create`: false where only a stop is told: who is not there is not made.

@@ -42,6 +42,7 @@ log = structlog.get_logger(__name__)
 _AHEAD = timedelta(minutes=5)
 #: The time that a CRM gives to what we wrote ourselves is about when we wrote it.
 _OWN_WRITE = timedelta(minutes=2)
+_NEVER_ASKED = frozenset({Status.NONE, Status.PENDING})
 #: Reports are stored so many at once.
 _BATCH = 500
 
@@ -221,9 +222,10 @@ def _is_news(destination: Destination, report: Report, last: str | None, told: D
         return destination.consent_source and sent != says and (last != says or report.at is not None)
     if report.at is None:
         return says not in {last, sent}
-    # Our own write coming back.
+    # Our own write coming back; where a CRM has no word for those who were never asked, it calls them unsubscribed.
+    is_ours = sent == says or (sent in _NEVER_ASKED and says == Status.UNSUBSCRIBED)
     return not (
-        sent == says
+        is_ours
         and told is not None
         and told.delivered_at is not None
         and abs(report.at - told.delivered_at) < _OWN_WRITE

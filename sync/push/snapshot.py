@@ -81,7 +81,7 @@ class Snapshots:
         return self._person(row, batch)
 
     def _erasure(self, row: Claimed) -> Snapshot:
-        if Feature.ERASE not in self._connector.features:
+        if not self._connector.features & {Feature.ERASE, Feature.SUBSCRIPTIONS}:
             return Snapshot(row=row, why="this kind cannot be told to forget: delete the contact there by hand")
         return Snapshot(row=row, item=_forget(row, ()))
 
@@ -98,7 +98,8 @@ class Snapshots:
             and (status not in STOPPED or self._connector.finds_by is not FindsBy.EMAIL)
         ):
             return Snapshot(row=row, why="not in the audience", skipped=_ids(batch.waiting.get(who, ())))
-        if status in (Status.BOUNCED, Status.BLOCKED) and self._destination.on_bounce == "delete":
+        deletes = self._destination.on_bounce == "delete" and Feature.ERASE in self._connector.features
+        if deletes and status in (Status.BOUNCED, Status.BLOCKED):
             return self._deletion(row, batch)
         waiting = batch.waiting.get(who, [])
         carried = [one for one in waiting[:ACTIONS_AT_ONCE] if is_member and one[1] in batch.actions]
@@ -113,7 +114,7 @@ class Snapshots:
 
     def _deletion(self, row: Claimed, batch: _Batch) -> Snapshot:
         """An address that does not work, where people want such contacts deleted. Who was never sent stays away."""
-        if not row.was_sent or Feature.ERASE not in self._connector.features:
+        if not row.was_sent:
             return Snapshot(row=row, why="the address does not work")
         return Snapshot(row=row, item=_forget(row, tuple(batch.formers.get(row.supporter, ()))))
 
