@@ -203,6 +203,19 @@ def another_address_of_the_person_ends_stopped(subject: Subject) -> None:
     assert trying.subscribed() == ["new@example.org"], trying.fake.people
 
 
+def another_contact_of_the_person_ends_stopped(subject: Subject) -> None:
+    """The contact of somebody merged into this one, known by the CRM's own id alone."""
+    trying = Trying(subject)
+    if not trying.holds_people:
+        return
+    former = _remote_id(trying.push(trying.person("old", 2))[0])
+    if former is None:
+        return
+    other = Address(status=Status.UNSUBSCRIBED, remote_id=former)
+    assert _is_delivered(trying.push(trying.person("new", 1, merged_ids=(2,), others=(other,)))[0])
+    assert trying.subscribed() == ["new@example.org"], trying.fake.people
+
+
 # --- Forgetting --------------------------------------------------------------------------------------
 
 
@@ -311,6 +324,7 @@ TRIALS: tuple[Callable[[Subject], None], ...] = (
     a_newer_stop_there_stays_too,
     who_is_not_there_is_not_made_by_a_stop,
     another_address_of_the_person_ends_stopped,
+    another_contact_of_the_person_ends_stopped,
     somebody_erased_is_gone,
     too_fast_waits_until_the_date_it_says,
     passing_trouble_is_tried_again,

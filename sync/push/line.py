@@ -255,13 +255,20 @@ def finished(snapshot: Snapshot, item: Item, outcome: Outcome, decision: Decisio
     if item.erase:
         return _forgotten(base, item)
     remote_id = getattr(outcome, "remote_id", None) or row.remote_id
-    base = replace(base, remote_id=remote_id, told_email=addresses_of(row, item, remote_id, finds_by))
+    others = [*row.remote_others, *([row.remote_id] if row.remote_id not in (None, remote_id) else [])]
+    base = replace(
+        base,
+        remote_id=remote_id,
+        # Contacts of the person that are still there, ended: an order to forget must reach them too.
+        remote_others=tuple(one for one in dict.fromkeys(others) if one != remote_id),
+        told_email=addresses_of(row, item, remote_id, finds_by),
+    )
     if not decision.person_done:
         return base
     # What the CRM did not take was not told.
     status = row.told_status if _remote(outcome) is not None else str(item.status)
     tags = item.tags if item.with_details else row.told_tags
-    return replace(base, told_status=status, told_tags=tuple(tags), remote_others=())
+    return replace(base, told_status=status, told_tags=tuple(tags))
 
 
 def _with_rest(snapshot: Snapshot, item: Item, decision: Decision) -> Decision:

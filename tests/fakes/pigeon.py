@@ -1,7 +1,7 @@
 """Pigeon, the imaginary service of the worked example, as its module says. What it checks:
 
 - every request has the key (`authorization: Bearer`), or gets 401;
-- PUT takes `email`, `name` and `mail` and nothing else, or 400 `unknown_field`;
+- PUT takes `name` and `mail` and nothing else, or 400 `unknown_field`;
 - somebody who left there is mailed again only by `mail: true`, said explicitly.
 """
 
@@ -61,12 +61,12 @@ class Pigeon:
         return self._put(email, json.loads(request.content))
 
     def _put(self, email: str, body: dict[str, Any]) -> Response:
-        if set(body) - {"email", "name", "mail"}:
+        if set(body) - {"name", "mail"}:
             return _json(400, {"code": "unknown_field"})
         held = self.subscribers.setdefault(
             email, {"id": f"p{len(self.subscribers) + 1}", "name": None, "mail": True, "left_at": None}
         )
-        held |= {name: value for name, value in body.items() if name != "email"}
+        held |= body
         if held["mail"]:
             held["left_at"] = None
         return _json(200, held)

@@ -1,4 +1,4 @@
-"""`push_crm` as a person runs it: drained, previewed, killed, with several workers; the receiver ends with our state."""
+"""`push_crm` as a person runs it: drained, previewed, killed, with several workers."""
 
 import json
 import signal

@@ -43,9 +43,10 @@ def push_one(context: Context, item: Item) -> Outcome:
     if item.erase:
         return _forget(context, item)
     for other in item.others:
-        there = _look(context, other.email) if other.email is not None else None
+        key = other.email or other.remote_id or ""
+        there = _look(context, key)
         if isinstance(there, dict) and there["mail"]:
-            _put(context, other.email, {"mail": False})
+            _put(context, key, {"mail": False})
     if item.email is None:
         return Delivered(changed=False)
     there = _look(context, item.email)
@@ -80,8 +81,8 @@ def _stop(there: dict | None) -> RemoteState | None:
 
 
 def _forget(context: Context, item: Item) -> Outcome:
-    addresses = [item.email, *(one.email for one in item.others), item.remote_id]
-    for address in filter(None, addresses):
+    keys = [item.remote_id or item.email, *(one.remote_id or one.email for one in item.others)]
+    for address in filter(None, keys):
         response = context.http.send(_request(context, "DELETE", address))
         if response.status not in (204, 404):
             return _meaning(context, response)
@@ -97,7 +98,7 @@ def _look(context: Context, email: str) -> dict | Outcome | None:
 
 
 def _put(context: Context, email: str, body: dict) -> dict | Outcome:
-    request = json_request("PUT", _address(context, email), {"email": email, **body}, _login(context))
+    request = json_request("PUT", _address(context, email), body, _login(context))
     return _body(context, context.http.send(request))
 
 
@@ -144,7 +145,7 @@ def preview(context: Context, item: Item) -> Sequence[Request]:
         return []
     if item.erase:
         return [_request(context, "DELETE", item.email)]
-    body = {"email": item.email, **item.values(None), "mail": item.may_be_mailed}
+    body = {**item.values(None), "mail": item.may_be_mailed}
     return [
         _request(context, "GET", item.email, read_only=True),
         json_request("PUT", _address(context, item.email), body, _login(context)),
