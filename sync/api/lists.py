@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import DateTimeField, F, Q, QuerySet
 from django.http import Http404, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
@@ -19,6 +20,7 @@ from sync.api.endpoint import JSON, Endpoint, Parameter, with_etag
 from sync.api.paging import DEFAULT_SIZE, LARGEST_SIZE, page
 from sync.api.problems import invalid
 from sync.api.shapes import page_of
+from sync.models.fields import ExactJSONField
 from sync.read.export import lines
 from sync.read.filters import FILTERS, filtered
 from sync.read.records import Kind, Record, shown
@@ -50,7 +52,11 @@ def everything(_who: Caller) -> Q:
     return Q()
 
 
-@dataclass(frozen=True, slots=True)
+#: Times, and JSON of which only some parts are stored.
+_FORMED = (DateTimeField, ExactJSONField)
+
+
+@dataclass(frozen=True)
 class Resource:
     """A kind of record with an address: what it looks like, what may be asked, and who sees which rows."""
 
@@ -74,8 +80,16 @@ class Resource:
 
     def record(self, values: Iterable[Any]) -> Record:
         """Return a row of `paths` as the record that is shown."""
-        pairs = zip(self.kind.fields, values, strict=True)
-        return self.finish({name: shown(name, value) for name, value in pairs})
+        record = dict(zip(self.kind.fields, values, strict=True))
+        for name in self._to_be_formed:
+            record[name] = shown(name, record[name])
+        return self.finish(record)
+
+    @cached_property
+    def _to_be_formed(self) -> tuple[str, ...]:
+        """Fields that are not shown as they are read."""
+        columns = {field.attname: field for field in self.kind.model._meta.concrete_fields}
+        return tuple(name for name, path in self.kind.fields.items() if isinstance(columns[path], _FORMED))
 
     @property
     def paths(self) -> list[F]:
