@@ -5,7 +5,8 @@
                 │ fails                   ▼
                 └────────▶ that message   halves, each by itself … one message: quarantine, or given up
 
-No loop, no AMQP: the worker, the API and the retry of quarantined messages all call `take`.
+No loop, no AMQP: the API and the retry of quarantined messages call `take`. The worker calls its two halves, so that a
+batch is opened while the database works on the one before.
 """
 
 from __future__ import annotations
@@ -35,7 +36,16 @@ def take(raws: Sequence[Raw], keys: KeyStore, *, now: Instant, dry_run: bool = F
 
     What was stored before it went comes again as a duplicate, so the whole batch may be repeated.
     """
-    opened = [_opened(raw, keys, now) for raw in raws]
+    return store(raws, open_all(raws, keys, now=now), dry_run=dry_run)
+
+
+def open_all(raws: Sequence[Raw], keys: KeyStore, *, now: Instant) -> list[Opened]:
+    """Return the facts of each message, or why there are none; without the database."""
+    return [_opened(raw, keys, now) for raw in raws]
+
+
+def store(raws: Sequence[Raw], opened: Sequence[Opened], *, dry_run: bool = False) -> list[Result]:
+    """Return what became of each opened message, in order; raises `Away`, and may be repeated."""
     waiting = [(raw, arrival) for raw, arrival in zip(raws, opened, strict=True) if not isinstance(arrival, GivenUp)]
     stored = iter(_stored(waiting, dry_run))
     return [arrival if isinstance(arrival, GivenUp) else next(stored) for arrival in opened]

@@ -1,12 +1,13 @@
-"""The loop: a batch, take, settle; until stopped, or the source is empty, or the limit is reached.
+"""The loop: a batch, open, store, settle; until stopped, or the source is empty, or the limit is reached.
 
-    next ──▶ dump ──▶ take (in the thread aside) ──▶ settle
-      ▲                 │ the database is away
-      │                 ▼
-      │               hold the batch, try again; some minutes ──▶ release ──▶ wait for it ──▶ resume
-      └───────────────────────────────────────────────────────────────────────────────────────┘
+    next ──▶ dump, open ──▶ store (in the thread aside) ──▶ settle
+      ▲                       │ the database is away
+      │                       ▼
+      │                     hold the batch, try again; some minutes ──▶ release ──▶ wait for it ──▶ resume
+      └─────────────────────────────────────────────────────────────────────────────────────────────┘
 
-This thread never blocks on the database or the network, so that it hears a stop at any time.
+While one batch is stored the next one is opened, and no more than that one. This thread never blocks on the database
+or the network, so that it hears a stop at any time.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from django.db import close_old_connections, connections
 from sync.intake.dump import Dump
 from sync.intake.retry import Retried, retry_due
 from sync.intake.sources import Batch, GivenUp, Result, Source
-from sync.intake.take import take
+from sync.intake.take import Opened, open_all, store
 from sync.proca.encryption import KeyStore
 from sync.processes import Aside, Numbers, Stop, Task
 from sync.store.errors import Away
@@ -38,11 +39,21 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 _SLICE = 0.1
+#: How often to look whether the next batch can be opened, while one is stored.
+_GLANCE = 0.005
 _SECONDS_BETWEEN_RETRIES = 30.0
 #: How long to wait for the database before the next attempt.
 _PAUSES = (0.5, 5.0)
 #: After a stop: for a batch in its first attempt, and for a database that was waited for already.
 _GRACE = (30.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """A batch, and its messages opened."""
+
+    batch: Batch
+    opened: list[Opened]
 
 
 class Stopped(Exception):
@@ -99,12 +110,14 @@ class Worker:
         self._stop = stop
         self._report = report
         self._report_at = self._retry_at = 0.0
+        self._ahead: InHand | None = None
         self._aside = Aside("database")
 
     def run(self) -> Numbers:
         """Return what was counted; raises `SourceFailed` for a source that cannot go on."""
         try:
-            self._loop()
+            with _nothing_collected():
+                self._loop()
         except Stopped:
             log.info("stopped_waiting_for_database")
         finally:
@@ -115,22 +128,35 @@ class Worker:
 
     def _loop(self) -> None:
         self._retry_kept()
-        while not (self._stop.asked or self._source.finished or self._left() <= 0):
+        while not self._stop.asked and (self._ahead is not None or self._goes_on()):
             self._retry_kept()
             self._tell()
-            batch = self._source.next(_SLICE, int(min(self._left(), 2**31)))
-            if batch is not None:
-                self._deal_with(batch)
+            if self._ahead is None:
+                self._look_ahead(_SLICE, 0)
+            in_hand, self._ahead = self._ahead, None
+            if in_hand is not None and self._source.holds(in_hand.batch):
+                self._deal_with(in_hand)
+
+    def _goes_on(self) -> bool:
+        return not self._source.finished and self._left() > 0
 
     def _left(self) -> float:
         limit = self._order.limit
         return math.inf if limit is None else limit - self.totals.received
 
-    def _deal_with(self, batch: Batch) -> None:
-        """Store a batch and settle it; a batch that the source took back meanwhile comes again."""
+    def _look_ahead(self, wait: float, in_hand: int) -> None:
+        """Read and open a batch, beside one of `in_hand` messages that is not settled yet."""
+        left = int(min(self._left() - in_hand, 2**31))
+        batch = self._source.next(wait, left) if left > 0 else None
+        if batch is None:
+            return
         if self._order.dump is not None:
             self._order.dump.write(batch.raws)
-        results = self._held(batch)
+        self._ahead = InHand(batch, open_all(batch.raws, self._keys, now=_now()))
+
+    def _deal_with(self, in_hand: InHand) -> None:
+        """Store a batch and settle it; a batch that the source took back meanwhile comes again."""
+        batch, results = in_hand.batch, self._held(in_hand)
         if results is None:
             return
         self._source.settle(batch, results)
@@ -139,31 +165,32 @@ class Worker:
             # The database took it after all, too late to say so: it comes again, and changes nothing.
             self._source.resume()
 
-    def _held(self, batch: Batch) -> list[Result] | None:
+    def _held(self, in_hand: InHand) -> list[Result] | None:
         """Return what became of a batch; None where the database stayed away for too long to hold it."""
+        size = len(in_hand.batch.raws)
         until = time.monotonic() + self._source.patience
         pause = _PAUSES[0]
         grace = _GRACE[0]
         while True:
             try:
-                return self._await(self._taking(batch, dry_run=self._order.dry_run), grace, until)
+                return self._await(self._storing(in_hand, dry_run=self._order.dry_run), grace, until, size)
             except Away as away:
                 if grace == _GRACE[0]:
-                    log.warning("database_away", reason=away.reason, messages_in_hand=len(batch.raws))
+                    log.warning("database_away", reason=away.reason, messages_in_hand=size)
             grace = _GRACE[1]
-            if time.monotonic() >= until or not self._source.holds(batch):
-                self._come_back_with_database(batch)
+            if time.monotonic() >= until or not self._source.holds(in_hand.batch):
+                self._come_back_with_database(in_hand)
                 return None
             self._wait(pause)
             pause = min(2 * pause, _PAUSES[1])
 
-    def _come_back_with_database(self, batch: Batch) -> None:
+    def _come_back_with_database(self, in_hand: InHand) -> None:
         """Let everything go once, and receive again only when the database would take this batch."""
-        log.warning("released", messages=len(batch.raws))
+        log.warning("released", messages=len(in_hand.batch.raws))
         self._source.release()
         while True:
             try:
-                self._await(self._taking(batch, dry_run=True), _GRACE[1])
+                self._await(self._storing(in_hand, dry_run=True), _GRACE[1])
             except Away:
                 self._wait(_PAUSES[1])
             else:
@@ -171,12 +198,12 @@ class Worker:
         log.info("database_back")
         self._source.resume()
 
-    def _taking(self, batch: Batch, *, dry_run: bool) -> Task[list[Result]]:
-        return self._aside.start(partial(_take, batch, self._keys, dry_run))
+    def _storing(self, in_hand: InHand, *, dry_run: bool) -> Task[list[Result]]:
+        return self._aside.start(partial(_store, in_hand, dry_run))
 
-    def _await(self, task: Task[T], grace: float, release_at: float = math.inf) -> T:
+    def _await(self, task: Task[T], grace: float, release_at: float = math.inf, in_hand: int = 0) -> T:
         """Wait for the thread aside; a database that hangs for too long must not keep the source waiting."""
-        while not task.over.wait(_SLICE):
+        while not task.over.wait(_SLICE if self._ahead or not in_hand else _GLANCE):
             self._tell()
             if self._stop.seconds > grace:
                 raise Stopped
@@ -184,6 +211,8 @@ class Worker:
                 log.warning("database_hangs")
                 self._source.release()
                 release_at, grace = math.inf, _GRACE[1]
+            elif in_hand and self._ahead is None and not self._stop.asked:
+                self._look_ahead(0, in_hand)
         return task.result()
 
     def _wait(self, seconds: float) -> None:
@@ -196,6 +225,8 @@ class Worker:
         if self._order.dry_run or time.monotonic() < self._retry_at:
             return
         self._retry_at = time.monotonic() + _SECONDS_BETWEEN_RETRIES
+        # Others may make circles: a driver, a receiver of signals. They are young.
+        gc.collect(1)
         try:
             retried = self._await(self._aside.start(partial(_retry_kept, self._keys)), _GRACE[1])
         except Away:
@@ -210,18 +241,17 @@ class Worker:
             self._report(self.totals.numbers() | depth)
 
 
-def _take(batch: Batch, keys: KeyStore, dry_run: bool) -> list[Result]:
+def _store(in_hand: InHand, dry_run: bool) -> list[Result]:
     # A connection that broke, or that is too old, is made anew.
     close_old_connections()
-    with _nothing_collected():
-        return take(batch.raws, keys, now=_now(), dry_run=dry_run)
+    return store(in_hand.batch.raws, in_hand.opened, dry_run=dry_run)
 
 
 @contextmanager
 def _nothing_collected() -> Iterator[None]:
-    """Keep Python from looking for cycles while a batch is in the making: that was a fifth of all time.
+    """Keep Python from looking for circles while it works: that was a fifth of all time.
 
-    What a batch makes lives until its end and goes together, in the one look right after it.
+    A batch makes none, and goes as soon as it is dealt with.
     """
     gc.disable()
     try:

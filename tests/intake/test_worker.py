@@ -83,7 +83,7 @@ def takes(monkeypatch) -> Any:
     """`takes(f)`: what the database makes of a batch."""
 
     def use(judge) -> Any:
-        monkeypatch.setattr(module, "take", lambda raws, keys, *, now, dry_run=False: judge(raws, dry_run))
+        monkeypatch.setattr(module, "store", lambda raws, opened, *, dry_run=False: judge(raws, dry_run))
 
     use(lambda raws, dry_run: [Verdict.STORED] * len(raws))
     return use
@@ -128,6 +128,49 @@ def test_a_limit_is_exact(takes):
     source = given(6, 6, 6)
 
     assert run(source, limit=8)["received"] == 8
+
+
+def test_the_next_batch_is_opened_while_one_is_stored_and_settled_after_it(takes, monkeypatch):
+    events = []
+    opened = threading.Event()
+
+    def open_all(raws, keys, *, now) -> Any:
+        events.append(f"open {len(raws)}")
+        if len(raws) == 2:
+            opened.set()
+        return [None] * len(raws)
+
+    def judge(raws, dry_run) -> Any:
+        if len(raws) == 1:
+            assert opened.wait(10)
+        events.append(f"stored {len(raws)}")
+        return [Verdict.STORED] * len(raws)
+
+    monkeypatch.setattr(module, "open_all", open_all)
+    takes(judge)
+    source = given(1, 2, 3)
+
+    run(source)
+
+    assert events[:3] == ["open 1", "open 2", "stored 1"]
+    assert [len(results) for results in source.settled] == [1, 2, 3]
+
+
+def test_a_limit_counts_what_is_in_hand(takes):
+    takes(slowly([0.1, 0.1]))
+    source = given(6, 6, 6)
+
+    assert run(source, limit=8)["received"] == 8
+    assert [len(results) for results in source.settled] == [6, 2]
+
+
+def test_what_was_opened_ahead_is_forgotten_with_its_channel(takes):
+    source = given(5, 2, 3)
+    lost = source.batches[1]
+    source.holds = lambda batch: batch is not lost
+    source.next = lambda wait, most: source.batches.popleft() if source.batches else None
+
+    assert run(source)["received"] == 8
 
 
 def test_a_database_that_comes_back_soon_costs_nothing(takes):
