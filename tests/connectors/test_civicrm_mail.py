@@ -176,13 +176,23 @@ def test_a_stop_of_an_unknown_time_stays(civi):
     assert civi.row("anne@example.org")["do_not_email"]
 
 
-def test_our_own_stop_is_no_stop_of_theirs(civi):
+@pytest.mark.parametrize("opt_out", [True, False])
+def test_our_own_stop_is_no_stop_of_theirs(civi, opt_out):
     pushed(civi, somebody())
-    pushed(civi, somebody(**LEFT), opt_out=False)
+    pushed(civi, somebody(**LEFT), opt_out=opt_out)
 
-    # The mark of our removal is younger than the consent, which is all the same newer than every stop known.
+    # What we wrote is younger than the consent, which is all the same newer than every stop known.
     assert pushed(civi, somebody()).remote is None
     assert civi.people == {"anne@example.org": "subscribed"}
+
+
+def test_an_opt_out_after_ours_is_theirs(civi):
+    pushed(civi, somebody())
+    pushed(civi, somebody(**LEFT))
+    civi.line(civi.row("anne@example.org")["id"], None, "Removed", A_WEEK_AGO)
+
+    assert pushed(civi, somebody()).remote == RemoteState(kind=ConsentKind.UNSUB, at=A_WEEK_AGO)
+    assert civi.people == {"anne@example.org": "quiet"}
 
 
 def test_who_was_taken_out_of_the_group_and_forgotten_by_it_stays_out(civi):

@@ -7,8 +7,18 @@ from urllib.parse import parse_qs
 import pytest
 
 from sync.connectors.civicrm import connector
-from sync.connectors.contract import CampaignItem, Checked, Choice, Misconfigured, Partial, Response, Retry, Seen
-from sync.terms import ConsentKind
+from sync.connectors.contract import (
+    Address,
+    CampaignItem,
+    Checked,
+    Choice,
+    Misconfigured,
+    Partial,
+    Response,
+    Retry,
+    Seen,
+)
+from sync.terms import ConsentKind, Status
 from tests.connectors.people import LEFT, NOW, a_context, an_action, fields, somebody
 from tests.connectors.test_civicrm import push, pushed
 from tests.fakes.civicrm import GROUP, OTHER_GROUP, PETITION, SIGNED_UP, CiviCRM
@@ -308,6 +318,26 @@ def test_our_own_writing_does_not_come_back(civi, anne):
     pushed(civi, somebody("ben@example.org", 2))
     pushed(civi, somebody(**LEFT), opt_out=False)
 
+    assert polling.reports() == []
+
+
+def test_nor_do_the_stops_that_we_write_into_former_contacts(civi, anne):
+    civi.contact("old@example.org")
+    polling = Polling(civi)
+    other = Address(status=Status.UNSUBSCRIBED, email="old@example.org")
+
+    pushed(civi, somebody(remote_id=str(anne), others=(other,)))
+
+    assert civi.row("old@example.org")["is_opt_out"]
+    assert polling.reports() == []
+
+
+def test_nor_a_complaint_that_we_tell(civi, anne):
+    polling = Polling(civi)
+
+    pushed(civi, somebody(**LEFT | {"status": Status.COMPLAINED}))
+
+    assert civi.row("anne@example.org")["do_not_email"]
     assert polling.reports() == []
 
 

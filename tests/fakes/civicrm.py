@@ -288,7 +288,7 @@ class CiviCRM:
         return [self._selected(entity, one, params["select"]) for one in rows]
 
     def _selected(self, entity: str, row: dict[str, Any], names: list[str]) -> dict[str, Any]:
-        found = {"id": row["id"]}
+        found: dict[str, Any] = {}
         for name in names:
             expression, _, alias = name.partition(" AS ")
             found[alias or name] = self.wall() if expression == "NOW()" else self._value(entity, row, name)

@@ -97,9 +97,9 @@ class Call(NamedTuple):
 
 
 def get(entity: str, select: Sequence[str], *where: Any, order: str = "id", limit: int = 0) -> Call:
-    """Return a call that reads; without a limit it reads all."""
+    """Return a call that reads, the id among the rest; without a limit it reads all."""
     return Call(
-        entity, "get", {"select": list(select), "where": list(where), "orderBy": {order: "ASC"}, "limit": limit}
+        entity, "get", {"select": ["id", *select], "where": list(where), "orderBy": {order: "ASC"}, "limit": limit}
     )
 
 

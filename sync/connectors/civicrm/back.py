@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sync.connectors.civicrm.api import Call, Row, ask, get, moment, zone_of
-from sync.connectors.civicrm.there import TRACKING, clock_trouble, group_of
+from sync.connectors.civicrm.there import TRACKING, clock_trouble, group_of, is_our_stop
 from sync.connectors.contract import Context, Misconfigured, Outcome, Polled, Report
 from sync.terms import ConsentKind
 
@@ -74,7 +74,7 @@ def _following(cursor: _Cursor, rows: Sequence[Row]) -> _Cursor:
 
 def _now(context: Context, zone: ZoneInfo) -> str | Outcome:
     me = ["id", "=", "user_contact_id"]
-    (rows,) = ask(context, [get("Contact", ["id", "NOW() AS now"], me, limit=1)], read_only=True)
+    (rows,) = ask(context, [get("Contact", ["NOW() AS now"], me, limit=1)], read_only=True)
     if not isinstance(rows, list):
         return rows
     if len(rows) != 1:
@@ -107,7 +107,7 @@ def _text(cursor: _Cursor) -> str:
 def _history(_: Mapping[str, Any], cursor: _Cursor) -> Call:
     fields = ["contact_id", "group_id", "status", "date", "tracking"]
     since = ["date", ">=", cursor.since]
-    return get("SubscriptionHistory", ["id", *fields], since, ["id", ">", cursor.after], limit=PAGE)
+    return get("SubscriptionHistory", [*fields], since, ["id", ">", cursor.after], limit=PAGE)
 
 
 def _from_history(context: Context, rows: Sequence[Row], zone: ZoneInfo) -> Sequence[Report] | Outcome:
@@ -155,9 +155,7 @@ def _where_we_put(context: Context, rows: Sequence[Row]) -> set[tuple[int, int]]
 def _holds(_: Mapping[str, Any], cursor: _Cursor) -> Call:
     held, since = ["on_hold", ">", 0], ["hold_date", ">=", cursor.since]
     fields = ["contact_id", "email", "on_hold", "hold_date"]
-    return get(
-        "Email", ["id", *fields], held, since, ["contact_id", "IS NOT NULL"], ["id", ">", cursor.after], limit=PAGE
-    )
+    return get("Email", [*fields], held, since, ["contact_id", "IS NOT NULL"], ["id", ">", cursor.after], limit=PAGE)
 
 
 def _from_holds(_: Context, rows: Sequence[Row], zone: ZoneInfo) -> Sequence[Report]:
@@ -180,10 +178,13 @@ def _opted_out(_: Mapping[str, Any], cursor: _Cursor) -> Call:
     either = ["OR", [["is_opt_out", "=", True], ["do_not_email", "=", True]]]
     since = ["modified_date", ">=", cursor.since]
     alive = ["is_deleted", "=", False]
-    return get("Contact", ["id", "email_primary.email"], either, since, alive, ["id", ">", cursor.after], limit=PAGE)
+    return get("Contact", ["email_primary.email"], either, since, alive, ["id", ">", cursor.after], limit=PAGE)
 
 
-def _from_opted_out(_: Context, rows: Sequence[Row], __: ZoneInfo) -> Sequence[Report]:
+def _from_opted_out(context: Context, rows: Sequence[Row], _: ZoneInfo) -> Sequence[Report] | Outcome:
+    ours = _stopped_by_us(context, [int(one["id"]) for one in rows])
+    if not isinstance(ours, set):
+        return ours
     # Since when, they do not say: it is news only where something else was told last.
     return [
         _report(
@@ -194,7 +195,18 @@ def _from_opted_out(_: Context, rows: Sequence[Row], __: ZoneInfo) -> Sequence[R
             {int(one["id"]): one.get("email_primary.email")},
         )
         for one in rows
+        if int(one["id"]) not in ours
     ]
+
+
+def _stopped_by_us(context: Context, ids: Sequence[int]) -> set[int] | Outcome:
+    """Return those whose last line says that we stopped them: it may be a former contact of somebody subscribed."""
+    fields, where = ["contact_id", "status", "tracking"], ["contact_id", "IN", list(ids)]
+    (rows,) = ask(context, [get("SubscriptionHistory", fields, where)], read_only=True)
+    if not isinstance(rows, list):
+        return rows
+    last = {int(one["contact_id"]): one for one in rows}
+    return {who for who, line in last.items() if is_our_stop(line)}
 
 
 # History first: it knows since when somebody wants no mail.
@@ -205,7 +217,7 @@ def _emails(context: Context, ids: Sequence[int]) -> dict[int, str | None] | Out
     if not ids:
         return {}
     where = ["id", "IN", sorted(set(ids))]
-    (rows,) = ask(context, [get("Contact", ["id", "email_primary.email"], where)], read_only=True)
+    (rows,) = ask(context, [get("Contact", ["email_primary.email"], where)], read_only=True)
     if not isinstance(rows, list):
         return rows
     return {int(one["id"]): one.get("email_primary.email") for one in rows}

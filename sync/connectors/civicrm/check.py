@@ -10,10 +10,10 @@ from sync.connectors.civicrm.there import clock_trouble
 from sync.connectors.contract import Checked, Choice, Context, Misconfigured, Outcome
 
 _READS = {
-    "me": get("Contact", ["id", "display_name", "NOW() AS now"], ["id", "=", "user_contact_id"], limit=1),
+    "me": get("Contact", ["display_name", "NOW() AS now"], ["id", "=", "user_contact_id"], limit=1),
     "groups": get(
         "Group",
-        ["id", "title", "saved_search_id"],
+        ["title", "saved_search_id"],
         ["is_active", "=", True],
         ["is_hidden", "=", False],
         order="title",
@@ -63,7 +63,7 @@ def check(context: Context) -> Checked | Outcome:
     if zone is None:
         return Misconfigured(message="the time zone is unknown")
     rights = [Call(entity, "checkAccess", {"action": action, "values": of}) for entity, action, of, _ in _RIGHTS]
-    answers = ask(context, [*_READS.values(), *rights, get("Campaign", ["id"], limit=1)], read_only=True)
+    answers = ask(context, [*_READS.values(), *rights, get("Campaign", [], limit=1)], read_only=True)
     found: dict[str, list[Row]] = {}
     for name, answer in zip(_READS, answers, strict=False):
         if not isinstance(answer, list):

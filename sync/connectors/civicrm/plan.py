@@ -95,8 +95,9 @@ def plan(context: Context, item: Item, match: Match, there: There, known: Known)
         record = _record(about, lift=is_welcome and bool(stands))
         made.contact = save("Contact", record) if set(record) != {"id"} else None
         made.person = [*_mail(about, is_welcome=is_welcome), *_tags(about)]
-    if item.may_be_mailed and not is_welcome:
-        newest = _newest(stands)
+    theirs = [one for one in stands if not one.is_ours]
+    if item.may_be_mailed and not is_welcome and theirs:
+        newest = _newest(theirs)
         made.remote = RemoteState(kind=newest.kind, at=newest.at, email=newest.email)
     made.too_wide = tuple(one.key for one in item.actions if not _fits(one.key))
     made.actions = {one.key: _activity(about, one) for one in item.actions if _fits(one.key)}
@@ -124,7 +125,7 @@ def _may_lift(item: Item, stands: Iterable[Stop]) -> bool:
     given = item.consented_at
     if given is None or not item.consent_newer_than_remote:
         return False
-    return all(one.latest is not None and one.latest < given for one in stands)
+    return all(one.is_ours or (one.latest is not None and one.latest < given) for one in stands)
 
 
 def _newest(stands: list[Stop]) -> Stop:
@@ -265,15 +266,17 @@ def _mate(about: _About, mate: Contact) -> list[Call]:
 def _stop(about: _About, contact: Contact, status: Status) -> list[Call]:
     if status in (Status.BOUNCED, Status.BLOCKED):
         return _hold(contact, about.email, status)
-    calls = []
     flags = _flags(about, contact.row, status)
-    if flags and contact is not about.match.contact:
-        calls.append(save("Contact", {"id": contact.id} | flags))
-    return calls + [
+    # Out of the newsletter also where it is not in it: the line in its history is the mark that the opt-out is ours.
+    marked = {group_of(about.setting)} if flags else set()
+    calls = [
         _group(contact.id, group, "Removed")
         for group in about.all_groups(contact)
-        if contact.groups.get(group) in ("Added", "Pending")
+        if contact.groups.get(group) in ("Added", "Pending") or group in marked
     ]
+    if flags and contact is not about.match.contact:
+        calls.append(save("Contact", {"id": contact.id} | flags))
+    return calls
 
 
 def _hold(contact: Contact, email: str | None, status: Status) -> list[Call]:

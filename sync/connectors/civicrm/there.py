@@ -18,7 +18,6 @@ TRACKING = "proca-crm"
 #: So far may the clock there be off before the time zone is taken for wrong.
 _CLOCK = timedelta(minutes=10)
 _CORE = (
-    "id",
     "contact_type",
     "external_identifier",
     "is_deleted",
@@ -32,6 +31,11 @@ _GONE = ("Removed", "Deleted")
 _WITH_TRASH = ["is_deleted", "IN", [True, False]]
 
 
+def is_our_stop(line: Row) -> bool:
+    """Tell whether a line of the history of groups says that we took somebody out."""
+    return line.get("tracking") == TRACKING and line.get("status") == "Removed"
+
+
 class Stop(NamedTuple):
     """A stop there: `at` is when, as far as known; `latest` when at the latest (null: nobody knows)."""
 
@@ -39,6 +43,7 @@ class Stop(NamedTuple):
     at: datetime | None
     latest: datetime | None
     email: str | None = None
+    is_ours: bool = False
 
 
 @dataclass(slots=True)
@@ -77,6 +82,11 @@ class Contact:
             for group, lines in self.history.items()
             if group and any(one["status"] == "Added" and one.get("tracking") == TRACKING for one in lines)
         }
+
+    def was_stopped_by_us(self) -> bool:
+        """Tell whether we were the last to take it out of anything: then the opt-out is ours too."""
+        lines = sorted((one for lines in self.history.values() for one in lines), key=lambda one: int(one["id"]))
+        return bool(lines) and is_our_stop(lines[-1])
 
     def is_ours_in(self, group: int) -> bool:
         """Tell whether it is in a group because we put it there, and nobody else has since."""
@@ -120,7 +130,7 @@ def known(context: Context, zone: ZoneInfo) -> Known | Outcome:
     now, options = ask(
         context,
         [
-            get("Contact", ["id", "NOW() AS now"], ["id", "=", "user_contact_id"], limit=1),
+            get("Contact", ["NOW() AS now"], ["id", "=", "user_contact_id"], limit=1),
             get(
                 "OptionValue",
                 ["name", "label", "value", "option_group_id:name"],
@@ -193,7 +203,7 @@ def _finding(context: Context, items: Sequence[Item]) -> list[Call]:
     names = sorted({name for item in items for name in externals(context, item)})
     emails = sorted({email for item in items for email in _emails(item)})
     either = ["OR", [["external_identifier", "IN", names], *([["id", "IN", ids]] if ids else [])]]
-    calls = [get("Contact", ["id"], either, _WITH_TRASH)]
+    calls = [get("Contact", [], either, _WITH_TRASH)]
     if emails:
         whole = ["contact_id.is_deleted", "=", False]
         calls.append(get("Email", ["contact_id"], ["email", "IN", emails], ["contact_id", "IS NOT NULL"], whole))
@@ -204,11 +214,11 @@ def _naming(context: Context, items: Sequence[Item], *, with_campaigns: bool) ->
     names = {one.campaign.name for item in items for one in item.actions if one.campaign and one.campaign.name}
     tags = {tag for item in items for tag in tag_names(item)}
     groups = {group_of(context.settings), *(int(one) for item in items for one in item.lists if one.isdigit())}
-    calls = {"groups": get("Group", ["id", "name"], ["id", "IN", sorted(groups)], ["is_active", "=", True])}
+    calls = {"groups": get("Group", ["name"], ["id", "IN", sorted(groups)], ["is_active", "=", True])}
     if names and with_campaigns:
-        calls["campaigns"] = get("Campaign", ["id", "name"], ["name", "IN", sorted(names)])
+        calls["campaigns"] = get("Campaign", ["name"], ["name", "IN", sorted(names)])
     if tags:
-        calls["tags"] = get("Tag", ["id", "name"], ["name", "IN", sorted(tags)])
+        calls["tags"] = get("Tag", ["name"], ["name", "IN", sorted(tags)])
     return calls
 
 
@@ -335,7 +345,8 @@ def stops(contact: Contact, email: str | None, groups: Iterable[int], zone: Zone
     row, found = contact.row, []
     changed = moment(row.get("modified_date"), zone)
     if row.get("is_opt_out"):
-        found.append(Stop(ConsentKind.UNSUB, _left(contact, 0, zone), changed))
+        left, is_ours = _left(contact, 0, zone), contact.was_stopped_by_us()
+        found.append(Stop(ConsentKind.UNSUB, left, changed, is_ours=is_ours))
     if row.get("do_not_email"):
         found.append(Stop(ConsentKind.UNSUB, None, changed))
     for one in contact.holding(email):
