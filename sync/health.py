@@ -108,7 +108,7 @@ def keys(_now: datetime) -> Finding:
     closed = QuarantinedMessage.objects.filter(code__in=(Code.NO_KEY, Code.NOT_DECRYPTED)).count()
     if closed:
         todo = "Import the key with manage.py proca_keys import, then retry the messages in quarantine."
-        return Sick("Keys", f"{closed} messages in quarantine need a key that is not there", todo)
+        return Sick("Keys", f"{_messages(closed)} in quarantine cannot be opened by the keys that are here", todo)
     if not store.public_keys:
         return Well("Keys", "none, and nothing encrypted came")
     return Well("Keys", f"{len(store.public_keys)} to open messages with")
@@ -129,7 +129,7 @@ def quarantine(_now: datetime) -> Finding:
     if not number:
         return Well("Quarantine", "empty")
     told = ", ".join(f"{reason.number} {reason.code}" for reason in reasons[:3])
-    return Doubtful("Quarantine", f"{number} messages: {told}", "Look at the reasons, mend them, and retry.")
+    return Doubtful("Quarantine", f"{_messages(number)}: {told}", "Look at the reasons, mend them, and retry.")
 
 
 def retries(now: datetime) -> Finding | None:
@@ -137,7 +137,9 @@ def retries(now: datetime) -> Finding | None:
     late = QuarantinedMessage.objects.filter(not_before__lt=now - _RETRY_IS_LATE_AFTER).count()
     if not late:
         return None
-    return Doubtful("Retries", f"{late} messages wait though their time has come", "Start manage.py consume_proca.")
+    return Doubtful(
+        "Retries", f"{_messages(late)} overdue: the time to try again has come", "Start manage.py consume_proca."
+    )
 
 
 def email_news(_now: datetime) -> Finding | None:
@@ -170,9 +172,11 @@ def queue(_now: datetime) -> Finding | None:
     waiting = sum(state.waiting for state in states)
     idle = [state.name for state in states if not state.consumers]
     if idle:
-        return Doubtful("Queue", f"{waiting} messages wait, nobody reads {', '.join(idle)}", "Start consume_proca.")
+        return Doubtful(
+            "Queue", f"{_messages(waiting)} waiting, nobody reads {', '.join(idle)}", "Start consume_proca."
+        )
     consumers = sum(state.consumers for state in states)
-    return Well("Queue", f"{waiting} messages wait, read by {consumers}")
+    return Well("Queue", f"{_messages(waiting)} waiting, read by {consumers}")
 
 
 def no_queue(_now: datetime) -> Finding | None:
@@ -209,6 +213,10 @@ def _why_not(error: BaseException) -> tuple[str, str]:
     if reason is None:
         return f"cannot be reached ({passing_reason(error)})", "See whether the broker runs, and mend PROCA_URL."
     return reason, "Mend PROCA_URL and PROCA_QUEUE, or ask whoever runs Proca."
+
+
+def _messages(number: int) -> str:
+    return "1 message" if number == 1 else f"{number} messages"
 
 
 def ago(time: timedelta) -> str:
@@ -280,8 +288,18 @@ def counterparts(_now: datetime) -> Finding:
 
 
 #: What the start page of the desk shows.
-PROBES: tuple[Probe, ...] = (last_message, queue, quarantine, retries, keys, email_news, policies_followed)
+PROBES: tuple[Probe, ...] = (
+    last_message,
+    queue,
+    quarantine,
+    retries,
+    keys,
+    email_news,
+    policies_followed,
+    destinations,
+    forgetting,
+)
 #: What whoever looks after the installation wants to know too.
-MORE_PROBES: tuple[Probe, ...] = (no_queue, hash_key, secrets, destinations, forgetting)
+MORE_PROBES: tuple[Probe, ...] = (no_queue, hash_key, secrets)
 #: What takes as long as there is much.
 DEEP_PROBES: tuple[Probe, ...] = (counterparts,)

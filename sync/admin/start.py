@@ -34,7 +34,13 @@ _VERDICTS = (
     (Verdict.QUARANTINED, "quarantined"),
 )
 #: Where a finding leads to.
-_PAGES = {"Quarantine": "admin:sync_quarantinedmessage_changelist", "Keys": "admin:sync_quarantinedmessage_changelist"}
+_PAGES = {
+    "Quarantine": "admin:sync_quarantinedmessage_changelist",
+    "Keys": "admin:sync_quarantinedmessage_changelist",
+    "Destinations": "admin:sync_destination_changelist",
+    "Erasure": "admin:sync_delivery_changelist",
+    "Policy": "admin:sync_org_changelist",
+}
 
 admin.site.index_template = "desk/start.html"
 admin.site.index_title = "Overview"

@@ -114,7 +114,7 @@ def test_somebody_logs_in_and_sees_whether_it_works(open_page):
 
     expect(page).to_have_title("Overview | Proca CRM")
     expect(page.get_by_role("heading", name="1 thing to look at")).to_be_visible()
-    expect(page.get_by_text("1 messages: 1 not_json.")).to_be_visible()
+    expect(page.get_by_text("1 message: 1 not_json.")).to_be_visible()
     expect(page.get_by_role("region", name="Messages of the last 14 days").get_by_role("row")).to_have_count(15)
 
 

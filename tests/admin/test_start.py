@@ -50,7 +50,7 @@ def test_quarantine_is_told_with_what_to_do(desk):
 
     assert "3 messages: 2 not_json, 1 no_key" in page
     assert "Look at the reasons" in page
-    assert "1 messages in quarantine need a key" in page
+    assert "1 message in quarantine cannot be opened" in page
     assert "anne" not in page.lower()
 
 
@@ -135,14 +135,14 @@ def test_a_queue_that_nobody_reads_is_told(queue):
     finding = found(health.queue)
 
     assert isinstance(finding, Doubtful)
-    assert finding.says == "1 messages wait, nobody reads cus.7.deliver"
+    assert finding.says == "1 message waiting, nobody reads cus.7.deliver"
 
 
 def test_a_queue_that_is_read_is_well(queue):
     with queue.channel() as channel:
         channel.basic_consume("cus.7.deliver", lambda *_: None)
 
-        assert found(health.queue) == Well("Queue", "0 messages wait, read by 1")
+        assert found(health.queue) == Well("Queue", "0 messages waiting, read by 1")
 
 
 def test_a_queue_that_is_not_there_is_sick(queue, settings):

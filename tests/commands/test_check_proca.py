@@ -95,7 +95,7 @@ def test_a_queue_that_nobody_reads(queue):
     done = run("check_proca")
 
     assert is_warned(done, "Queue")
-    assert "2 messages wait" in line(done, "Queue")
+    assert "2 messages waiting" in line(done, "Queue")
     assert [headers for _, headers in queue.broker.take_all()] == [{}, {}]
 
 
