@@ -37,7 +37,7 @@ class Command(OneLineCommand):
             raise usage("--org: there is no such organisation here")
         started = time.monotonic()
         done = refold(org=org, check=check, report=_Lines(self.tell))
-        summary = {"contacts": done.contacts, "differences": done.total, **done.differences}
+        summary = {"looked_at": done.contacts, "differences": done.total, **done.differences}
         self.stdout.write(json.dumps(summary | {"seconds": round(time.monotonic() - started, 3)}))
         if check and done.total:
             raise failure(f"{done.total} rows are not what follows from what is kept: run refold without --check")
