@@ -11,13 +11,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from sync.admin.values import KIND_COLOURS, kind_words, link, shown, table
-from sync.models import Action, Consent, FormerSupporter
+from sync.models import Action, Consent, Delivery, FormerSupporter
 from sync.read.money import with_currency
 from sync.read.timeline import Event, Kind
 from sync.terms import Stage
 
 _UNDO = "admin:sync_formersupporter_undo"
-_ICONS = {Kind.ACTION: "campaign", Kind.CONSENT: "fact_check", Kind.MERGE: "merge"}
+_ICONS = {Kind.ACTION: "campaign", Kind.CONSENT: "fact_check", Kind.MERGE: "merge", Kind.DELIVERY: "outbox"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +103,21 @@ def _merge(event: Event) -> Line:
     return Line(event.at, _ICONS[event.kind], "merge", what, "", (), (("merged by mistake", undo),))
 
 
+def _delivery(event: Event) -> Line:
+    delivery: Delivery = event.row
+    about = "an action" if delivery.kind == "action" else "the person"
+    what = format_html("{} was told of {}", link(delivery.destination), link(delivery, about))
+    facts = (("status told", delivery.told_status),) if delivery.told_status else ()
+    return Line(event.at, _ICONS[event.kind], "delivery", what, "", (), facts)
+
+
 def _words(text: str) -> str:
     return text.replace("_", " ")
 
 
-_TOLD: dict[Kind, Callable[[Event], Line]] = {Kind.ACTION: _action, Kind.CONSENT: _consent, Kind.MERGE: _merge}
+_TOLD: dict[Kind, Callable[[Event], Line]] = {
+    Kind.ACTION: _action,
+    Kind.CONSENT: _consent,
+    Kind.MERGE: _merge,
+    Kind.DELIVERY: _delivery,
+}

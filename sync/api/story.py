@@ -47,6 +47,8 @@ class Timeline(Endpoint):
         return Response({"next": _next(request, page.older), "previous": None, "results": events})
 
     def _may_see(self, event: Event) -> bool:
+        if event.kind is Kind.DELIVERY:
+            return self.who.sees(event.row.destination.org_id)
         return event.kind is not Kind.CONSENT or self.who.sees(event.row.org_id)
 
 
@@ -78,7 +80,8 @@ def _object(event: Event) -> dict[str, Any]:
         return resource.record(getattr(event.row, path) for path in resource.kind.fields.values())
     if event.kind is Kind.MERGE:
         return {"id": event.row.pk, "into": event.row.into_id}
-    return {"id": event.id}
+    told = event.row
+    return {"id": told.pk, "destination": told.destination_id, "kind": told.kind, "action": told.action_id}
 
 
 def _size(request: Request) -> int:

@@ -4,14 +4,17 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('sync', '0005_follow_a_change_of_policy'),
+        ("sync", "0005_follow_a_change_of_policy"),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(condition=models.Q(('remote_id__isnull', False)), fields=['destination', 'remote_id'], name='delivery_remote'),
+            model_name="delivery",
+            index=models.Index(
+                condition=models.Q(("remote_id__isnull", False)),
+                fields=["destination", "remote_id"],
+                name="delivery_remote",
+            ),
         ),
     ]

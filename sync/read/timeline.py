@@ -1,4 +1,4 @@
-"""A person's story in time order, newest first: actions, consent entries, merges. Read a page at a time.
+"""A person's story in time order, newest first: actions, consents, merges, deliveries. Read a page at a time.
 
 A page is cut by (time, kind, id), so that it stays where it is while new events come in above it.
 """
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Q, QuerySet
 
-from sync.models import Action, Consent, FormerSupporter
+from sync.models import Action, Consent, Delivery, FormerSupporter
 from sync.terms import to_datetime, to_instant
 
 PAGE = 200
@@ -26,6 +26,7 @@ class Kind(StrEnum):
     ACTION = "action"
     CONSENT = "consent"
     MERGE = "merge"
+    DELIVERY = "delivery"
 
 
 _RANKS = {kind: rank for rank, kind in enumerate(Kind)}
@@ -33,7 +34,7 @@ _RANKS = {kind: rank for rank, kind in enumerate(Kind)}
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, with its row: an Action, a Consent entry or a FormerSupporter."""
+    """Something that happened, with its row: an Action, a Consent entry, a FormerSupporter or a Delivery."""
 
     at: datetime
     kind: Kind
@@ -130,8 +131,17 @@ def _merges(supporter: int) -> QuerySet[FormerSupporter]:
     return FormerSupporter.objects.filter(into_id=supporter)
 
 
+def _deliveries(supporter: int) -> QuerySet[Delivery]:
+    # Each destination's newest one of the person, and one for each action.
+    rows = Delivery.objects.filter(supporter_id=supporter, delivered_at__isnull=False)
+    return rows.select_related("destination").only(
+        "kind", "state", "action_id", "delivered_at", "told_status", "destination__name", "destination__org_id"
+    )
+
+
 _SOURCES = (
     _Source(Kind.ACTION, "created_at", _actions),
     _Source(Kind.CONSENT, "occurred_at", _consents),
     _Source(Kind.MERGE, "since", _merges),
+    _Source(Kind.DELIVERY, "delivered_at", _deliveries),
 )

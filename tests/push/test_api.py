@@ -318,3 +318,18 @@ def test_a_destination_without_calls_has_no_address_for_them(store_database, tmp
 
     assert Client().get(f"/api/v1/destinations/{destination.pk}/inbound/").status_code == 404
     assert Client().get("/api/v1/destinations/999999/inbound/").status_code == 404
+
+
+def test_the_timeline_tells_of_deliveries(api, receiver):
+    receive(sign_up("anne"))
+    destination = a_destination(receiver)
+    push()
+    path = f"supporters/{supporter('anne').pk}/timeline/"
+
+    told = [one["object"] for one in api("read").results(path) if one["kind"] == "delivery"]
+
+    assert {(one["destination"], one["kind"]) for one in told} == {
+        (destination.pk, "person"),
+        (destination.pk, "action"),
+    }
+    assert not any(one["kind"] == "delivery" for one in api("read", org=8).results(path))

@@ -9,6 +9,7 @@ from sync.models import Consent, DestinationState, Subscription
 from sync.push import back, destinations
 from sync.push.http import Client
 from sync.push.registry import connector
+from sync.store import asked
 from tests.fakes.action_network import ActionNetwork
 from tests.fakes.brevo import Brevo
 from tests.fakes.civicrm import CiviCRM
@@ -54,6 +55,8 @@ class World:
         self.servers = {
             kind: stack.enter_context(served(fake(), vendor)) for kind, (fake, vendor, _) in VENDORS.items()
         }
+        for kind in ("action_network", "civicrm"):
+            self.servers[kind].fake.now = timezone.now
         self.servers["webhook"] = stack.enter_context(running_receiver())
         self.destinations = {kind: self._made(kind) for kind in VENDORS}
         self.destinations["webhook"] = a_destination(self.servers["webhook"], name="webhook")
@@ -78,7 +81,7 @@ ACTIVE = {"state": "active", "testing": False}
 
 @pytest.fixture
 def world(store_database, tmp_path, settings):
-    settings.EXPORT_DIR = str(tmp_path)
+    settings.EXPORT_DIR = tmp_path
     with ExitStack() as stack:
         yield World(stack, tmp_path)
 
@@ -156,12 +159,10 @@ def poll(world, kind):
 
 
 def test_somebody_erased_is_mailed_by_none_and_people_are_told_where_to_delete_by_hand(world):
-    from sync.store import asked
-
     receive(*(sign_up(name) for name in NAMES))
     push()
     anne = supporter("anne").pk
-    asked.erase(supporter=anne, said=asked.Said(source="api"))
+    asked.erase(supporter=anne)
 
     push()
 
@@ -175,7 +176,6 @@ def test_who_was_never_asked_is_no_stop_where_the_crm_calls_them_unsubscribed(wo
     destination = world.destinations["action_network"]
     destinations.change(destination, {"audience": {"who": "everyone"}}, "test")
     fake = world.servers["action_network"].fake
-    fake.now = timezone.now()
     poll(world, "action_network")
     receive(sign_up("anne", privacy={"optIn": False}))
     push(destination)
