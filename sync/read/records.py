@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import F, Model, QuerySet
+from django.db.models import F, Model, OuterRef, QuerySet, Subquery
 
 from sync.models import Action, Campaign, Consent, Subscription, Supporter
 from sync.terms import DETAILS
@@ -122,9 +122,20 @@ def records(kind: Kind, rows: QuerySet[Any], *, chunk_size: int = 2000) -> Itera
     """Return these rows as exported records, in the order of their ids, a chunk in memory at a time."""
     paths = kind.fields | kind.beside
     # Ordered by the key itself: pages and cursors of the database need no sort.
-    found = rows.order_by("pk").values_list(*(F(path) for path in paths.values()))
+    found = rows.order_by("pk").values_list(*(_value(kind.model, path) for path in paths.values()))
     for values in found.iterator(chunk_size=chunk_size):
         yield {name: shown(name, value) for name, value in zip(paths, values, strict=True)}
+
+
+def _value(model: type[Model], path: str) -> F | Subquery:
+    """A column, or one of what a row points to; a row whose counterpart is missing must not be missing itself."""
+    name, _, column = path.partition("__")
+    pointer = model._meta.get_field(name)
+    if not column or pointer.null:
+        return F(path)
+    # Where a column is never null Django joins so that the row would be left out.
+    target: Any = pointer.related_model
+    return Subquery(target._default_manager.filter(pk=OuterRef(f"{name}_id")).values(column))
 
 
 def shown(name: str, value: Any) -> Any:

@@ -31,6 +31,14 @@ def test_somebody_is_gone_and_stays_gone(anna_and_bert, key):
     assert list(AuditEntry.objects.values_list("actor", "action", "object_id")) == [("command", "erase", 1)]
 
 
+@pytest.mark.parametrize("store_database", ["sqlite"], indirect=True)
+def test_a_contact_ref_may_begin_like_an_option(store_database):
+    stored(an_action(contact={"contactRef": "-ref", "email": None}))
+
+    assert run("erase_supporter", "--yes", "--", "-ref").returncode == 0
+    assert people() == []
+
+
 def test_it_says_in_numbers_what_it_reaches_and_what_not(anna_and_bert):
     done = run("erase_supporter", "anna1@example.org", "--yes")
 

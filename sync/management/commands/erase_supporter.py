@@ -32,7 +32,7 @@ class Command(OneLineCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare whom, and that nobody need be asked."""
-        parser.add_argument("key", metavar="EMAIL_OR_REF")
+        parser.add_argument("key", metavar="EMAIL_OR_REF", help="behind -- where a contactRef begins with -")
         parser.add_argument("--yes", action="store_true", help="do not ask")
 
     def handle(self, *_args: Any, **options: Any) -> None:

@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from sync.intake.keys import load_keys
 from sync.intake.retry import retry
 from sync.intake.sources import NotKept
+from sync.management.one_line import OneLineCommand, failure, usage
 from sync.models import QuarantinedMessage
-from sync.store.errors import Away, told_apart
 from sync.store.quarantine import discard
 
 _COLUMNS = ("id", "received", "queue", "reader", "code", "where", "attempts")
@@ -22,7 +22,7 @@ _COLUMNS = ("id", "received", "queue", "reader", "code", "where", "attempts")
 _LARGEST_ID = 2**63 - 1
 
 
-class Command(BaseCommand):
+class Command(OneLineCommand):
     """`quarantine list|show ID|retry [ID…|--all]|discard ID`."""
 
     help = "Messages that could not be stored. The list holds no personal data; `show` prints what came."
@@ -48,12 +48,9 @@ class Command(BaseCommand):
             "discard": self._discard,
         }
         try:
-            with told_apart():
-                actions[options["what"]](options)
-        except Away as away:
-            raise CommandError(f"the database is away ({away.reason})") from None
-        except NotKept as failure:
-            raise CommandError(str(failure)) from None
+            actions[options["what"]](options)
+        except NotKept as not_kept:
+            raise failure(str(not_kept)) from None
 
     def _list(self, _options: dict[str, Any]) -> None:
         self.stdout.write("\t".join(_COLUMNS))
@@ -87,7 +84,7 @@ class Command(BaseCommand):
     def _retry(self, options: dict[str, Any]) -> None:
         ids = options["ids"]
         if bool(ids) == options["all"]:
-            raise CommandError("retry: name the messages, or --all", returncode=2)
+            raise usage("retry: name the messages, or --all")
         if options["all"]:
             ids = list(QuarantinedMessage.objects.values_list("pk", flat=True))
         else:
@@ -108,7 +105,7 @@ def _row(pk: int) -> QuarantinedMessage:
     try:
         return QuarantinedMessage.objects.get(pk=pk)
     except QuarantinedMessage.DoesNotExist:
-        raise CommandError(f"there is no message {pk} in quarantine") from None
+        raise failure(f"there is no message {pk} in quarantine") from None
 
 
 def _write_bytes(stdout: Any, body: bytes) -> None:
