@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -14,7 +14,11 @@ from sync.intake.sources import Raw
 from sync.intake.take import take
 from sync.proca.encryption import KeyStore
 from sync.terms import Verdict
+from tests.api.serving import Server, served
 from tests.builders import wire
+from tests.databases import copy_of_template
+from tests.environment import environment_for_tests
+from tests.project import Project
 
 #: Well after every time in the builders' messages.
 NOW = 1_800_000_000_000_000
@@ -79,6 +83,31 @@ def received(store_database: Any) -> Callable[..., list[Verdict]]:
         return list(take(raws, KeyStore.empty(), now=NOW))
 
     return receive
+
+
+@pytest.fixture(scope="session")
+def installed() -> Iterator[Project]:
+    """The project on a PostgreSQL database for all trials of the server."""
+    with copy_of_template("postgresql") as database:
+        yield Project(database, environment_for_tests() | {"DATABASE_URL": database.url})
+
+
+@pytest.fixture(scope="session")
+def tokens(installed: Project) -> dict[str, str]:
+    """A token of each kind, all of organisation 7."""
+
+    def make(*scopes: str) -> str:
+        asked = [part for scope in scopes for part in ("--scope", scope)]
+        return str(installed.manage("create_token", "trial", *asked, "--org", "7").stdout.strip())
+
+    return {"read": make("read"), "ingest": make("ingest"), "write": make("write")}
+
+
+@pytest.fixture(scope="session")
+def server(installed: Project) -> Iterator[Server]:
+    """The README's server, with a low limit for bodies."""
+    with served(installed, MAX_BODY_MB="8") as running:
+        yield running
 
 
 def anne(number: int = 1, **changes: Any) -> dict[str, Any]:

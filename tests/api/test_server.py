@@ -6,17 +6,12 @@ import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
 
 from tests.api.conftest import anne
-from tests.api.serving import served
 from tests.builders import wire
-from tests.databases import copy_of_template
-from tests.environment import environment_for_tests
-from tests.project import Project
 
 WAITING = 100
 #: More than is on its way at any moment.
@@ -29,26 +24,6 @@ CUT_OFF = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
      WHERE datname = current_database() AND pid <> pg_backend_pid() AND query LIKE %s
 """
-
-
-@pytest.fixture(scope="module")
-def installed() -> Any:
-    with copy_of_template("postgresql") as database:
-        yield Project(database, environment_for_tests() | {"DATABASE_URL": database.url})
-
-
-@pytest.fixture(scope="module")
-def tokens(installed: Project) -> dict[str, str]:
-    def make(scope: str) -> str:
-        return installed.manage("create_token", scope, "--scope", scope, "--org", "7").stdout.strip()
-
-    return {scope: make(scope) for scope in ("read", "ingest", "admin")}
-
-
-@pytest.fixture(scope="module")
-def server(installed: Project, tokens: dict[str, str]) -> Any:
-    with served(installed, MAX_BODY_MB="8") as running:
-        yield running
 
 
 def post(server, tokens, content, **more) -> httpx2.Response:
