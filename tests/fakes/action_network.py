@@ -49,6 +49,7 @@ class ActionNetwork:
         self.submissions: list[dict[str, Any]] = []
         self.refused: set[str] = set()
         self.takes_new_addresses = True
+        self.now: Callable[[], datetime] = lambda: NOW
 
     # What trials ask.
 
@@ -140,7 +141,7 @@ class ActionNetwork:
                 address(one)["address"] = given["address"]
         one["custom_fields"] |= person.get("custom_fields", {})
         one |= {name: value for name, value in person.items() if name not in ("email_addresses", "custom_fields")}
-        one["modified_date"] = text(NOW)
+        one["modified_date"] = text(self.now())
 
     def list_tags(self, asked: Mapping[str, str], _: Any) -> Response:
         return page("osdi:tags", [{"name": one, **identified(one)} for one in sorted(self.tags)], asked)
