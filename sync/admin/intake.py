@@ -11,7 +11,9 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import path, reverse
 
+from sync.access import audit
 from sync.admin.advice import advice
+from sync.admin.asking import actor
 from sync.admin.base import ReadOnly, column
 from sync.admin.filters import words
 from sync.admin.values import amount, day_and_time
@@ -98,6 +100,7 @@ class Quarantine(ReadOnly):
         message = self.get_object(request, str(pk))
         if message is None:
             return self.missing(request, str(pk))
+        audit.record(actor(request), "looked at", "quarantined message", pk)
         body = bytes(message.body)
         text = body[:_MOST_SHOWN].decode("utf-8", "backslashreplace")
         page: HttpResponse = self.page(
@@ -128,6 +131,7 @@ def _retry(request: HttpRequest, ids: list[int]) -> None:
     except (ImproperlyConfigured, NotKept) as failure:
         messages.error(request, str(failure))
     else:
+        _record(request, "retried", ids)
         if done.stored:
             messages.success(request, f"{done.stored} stored.")
         if done.kept:
@@ -143,7 +147,14 @@ def _discard(request: HttpRequest, ids: list[int]) -> None:
     except Away:
         messages.error(request, "The database does not answer; nothing was thrown away.")
     else:
+        _record(request, "discarded", ids)
         messages.success(request, f"{len(ids)} thrown away.")
+
+
+def _record(request: HttpRequest, action: str, ids: list[int]) -> None:
+    """Keep in the audit what was done to one message, or to how many."""
+    one = ids[0] if len(ids) == 1 else None
+    audit.record(actor(request), action, "quarantined message", one, "" if one else f"{len(ids)} messages")
 
 
 def _list() -> HttpResponse:

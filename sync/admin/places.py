@@ -13,6 +13,7 @@ from django.urls import path
 
 from sync.admin import policy
 from sync.admin.base import ReadOnly, column
+from sync.admin.campaign_figures import figures_of
 from sync.admin.filters import OfCampaign, OfOrg
 from sync.admin.values import link
 from sync.models import ActionPage, Campaign, Org
@@ -68,10 +69,15 @@ class Campaigns(ReadOnly):
     list_select_related = ("org",)
     search_fields = ("name", "title")
     unread = ("given", "config", "org__given")
+    page_template = "desk/campaign.html"
     sections = (
         ("", ("name", "title", "number", "owner", "external_id", "contact_schema")),
         ("Configuration at Proca", ("config",)),
     )
+
+    def page(self, request: HttpRequest, one: Model, template: str, **context: Any) -> TemplateResponse:
+        """Add what came of the campaign."""
+        return super().page(request, one, template, figures=figures_of(one.pk), **context)
 
     @column("number at Proca")
     def number(self, campaign: Campaign) -> str:

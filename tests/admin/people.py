@@ -31,7 +31,7 @@ def anne() -> Supporter:
 def somebody(number: int, **changes: Any) -> dict[str, Any]:
     """Return an action of one of many people."""
     contact = {"contactRef": f"ref-{number}", "email": f"p{number}@example.org", "firstName": f"P{number}"}
-    return an_action(actionId=number, contact=contact, **changes)
+    return an_action(actionId=number, contact=contact | changes.pop("contact", {}), **changes)
 
 
 def crowd(number: int, first: int = 10_000) -> None:

@@ -10,8 +10,9 @@ from django.urls import reverse
 from unfold.admin import ModelAdmin
 
 from sync.admin.base import ReadOnly
-from sync.models import Action, Change, Consent, Contact, Subscription, Supporter
-from tests.admin.people import anne, client_of, crowd, somebody, taken
+from sync.models import Action, Campaign, Change, Consent, Contact, QuarantinedMessage, Subscription, Supporter
+from tests.admin.people import administrator, anne, client_of, crowd, logged_in, somebody, taken
+from tests.admin.test_people import text
 from tests.builders import a_confirm_created, an_action
 
 OURS = sorted(
@@ -52,6 +53,27 @@ def test_every_list_and_every_row_opens(filled):
 
             assert shown.status_code == 200, model
             assert not re.search(r"<title>[^<]*(Anne|Martin|example)", shown.content.decode()), model
+
+
+@pytest.mark.parametrize("store_database", ["sqlite"], indirect=True)
+def test_the_desk_works_on_sqlite_too(store_database):
+    person, desk = anne(), logged_in(administrator())
+    taken(b"{")
+
+    for address in ["/admin/", *map(page, (Supporter, Action, Subscription, Consent, QuarantinedMessage))]:
+        assert desk.get(address).status_code == 200, address
+    assert "Anne" in desk.get(page(Supporter, "change", person.pk)).content.decode()
+    assert "1 supporter" in " ".join(desk.get(f"{page(Supporter)}?q=ANNE MAR").content.decode().split())
+
+
+def test_the_page_of_a_campaign_says_what_came_of_it(desk):
+    crowd(3)
+    taken(somebody(5, contact={"country": "DE"}, privacy={"optIn": False}), somebody(6, action={"testing": True}))
+
+    shown = text(desk.get(page(Campaign, "change", Campaign.objects.get().pk)))
+
+    assert "Supporters 4 Actions 4 Of those asked, wanted mail 75%" in shown
+    assert "Supporters by country FR 3 DE 1" in shown
 
 
 def test_nothing_is_added_changed_or_deleted(filled):

@@ -7,7 +7,7 @@ from sync.admin.advice import advice
 from sync.models import QuarantinedMessage, Supporter
 from sync.proca.shapes import Code
 from tests.admin.people import client_of, taken
-from tests.admin.test_people import text
+from tests.admin.test_people import audited, text
 from tests.builders import KEYS, an_action, encrypted
 
 POISON = b'{"email": "anna@example.org", '
@@ -35,6 +35,7 @@ def test_the_page_says_why_and_what_to_do_and_not_what_it_says(desk, poison):
 
 def test_the_message_itself_has_a_page_of_its_own(desk, poison):
     assert "anna@example.org" in text(desk.get(page("body", poison)))
+    assert audited() == [("looked at", "quarantined message", poison, "")]
 
     looks = client_of("sync.view_quarantinedmessage")
 
@@ -81,6 +82,7 @@ def test_thrown_away_is_gone(desk, poison):
     assert "1 thrown away" in text(desk.post(page("changelist"), chosen, follow=True))
 
     assert QuarantinedMessage.objects.count() == 0
+    assert [what for what, *_ in audited()] == ["discarded", "discarded"]
 
 
 def test_keys_that_cannot_be_read_are_told(desk, poison, settings):
