@@ -43,6 +43,8 @@ _AHEAD = timedelta(minutes=5)
 #: The time that a CRM gives to what we wrote ourselves is about when we wrote it.
 _OWN_WRITE = timedelta(minutes=2)
 _NEVER_ASKED = frozenset({Status.NONE, Status.PENDING})
+#: CRMs have fewer words: what was told as the one is read back as the other.
+_SAID_AS = {Status.BLOCKED: Status.BOUNCED, Status.COMPLAINED: Status.UNSUBSCRIBED}
 #: Reports are stored so many at once.
 _BATCH = 500
 
@@ -221,15 +223,19 @@ def _is_news(destination: Destination, report: Report, last: str | None, told: D
     if report.kind is ConsentKind.OPT_IN:
         return destination.consent_source and sent != says and (last != says or report.at is not None)
     if report.at is None:
-        return says not in {last, sent}
+        return says not in {last, sent, _said_as(sent)}
     # Our own write coming back; where a CRM has no word for those who were never asked, it calls them unsubscribed.
-    is_ours = sent == says or (sent in _NEVER_ASKED and says == Status.UNSUBSCRIBED)
+    is_ours = says in {sent, _said_as(sent)} or (sent in _NEVER_ASKED and says == Status.UNSUBSCRIBED)
     return not (
         is_ours
         and told is not None
         and told.delivered_at is not None
         and abs(report.at - told.delivered_at) < _OWN_WRITE
     )
+
+
+def _said_as(sent: str | None) -> str | None:
+    return _SAID_AS.get(Status(sent)) if sent else None
 
 
 def _store(destination: Destination, report: Report, whose: _Whose) -> bool:

@@ -42,6 +42,8 @@ log = structlog.get_logger(__name__)
 
 #: Rows are claimed in such numbers also where the CRM takes one at a time: a claim costs as much as a request.
 _CLAIM_AT_LEAST = 25
+#: A kill repeats so many people at most, or a batch.
+_RECORD_AT_ONCE = 10
 _NOTE_SUCCESS_EVERY = timedelta(seconds=10)
 
 
@@ -176,7 +178,7 @@ class Results:
 
     def is_full(self, size: int) -> bool:
         """Whether it is time to record: a kill would repeat what is not."""
-        return len(self._finished) >= size
+        return len(self._finished) >= max(size, _RECORD_AT_ONCE)
 
     def add(self, snapshot: Snapshot, item: Item, sent: Sent) -> None:
         """Take an outcome in."""
