@@ -50,6 +50,8 @@ class PeopleAdded:
         self.kept, self.hashes, self._marking = kept, hashes, marking
         #: Supporters who have a key of the waiting entries that were read, or show one.
         self.spoken_of: set[int] = set()
+        #: Whether a mark has reached a key that it was not on before, once it is written.
+        self.reached_more = False
         self._has_links, self._has_marks, self._has_waiting, self._has_shared = map(bool, select(_ANYTHING)[0])
         self._links: dict[LinkKey, tuple[int, str]] = {}
         self._heard: dict[Pair, tuple[int, str]] = {}
@@ -231,6 +233,7 @@ class PeopleAdded:
             for key in sorted(reach.keys - self._marked.get(erasure_id, set()))
         ]
         bulk.insert(Mark, ("key_hash", "erasure_id"), keys)
+        self.reached_more = bool(keys)
         self._forget(set(self._erasures) - {self._erasure_ids[one] for one in self.kept.marks.reaches})
         return bool(keys)
 

@@ -48,6 +48,7 @@ def scrub(facts: Sequence[Facts], reader: Reader) -> None:
 
 def _keys(facts: Sequence[Facts], reader: Reader) -> Keys:
     pairs = {pair for one in facts for mark in one.marks for pair in mark.keys}
+    pairs |= {one.pair for one in facts if one.pair is not None}
     pairs |= {pair for pair in reader.known.contacts if reader.kept.marks.is_marked(pair)}
     reached = {key for reach in reader.kept.marks.reaches for key in reach.keys}
     emails = {email for email, _ in pairs if email and not email.startswith(HASHED)}

@@ -85,7 +85,7 @@ def _store(asked: Sequence[Arrival | Asked | Unstorable]) -> list[Verdict]:
     _write(reader, at, _origin(facts))
     notices.write(facts, known_notices, at)
     installation.remember_events(facts, at)
-    if any(one.marks for one in facts):
+    if reader.added.reached_more:
         scrub(facts, reader)
     quarantine.put([one for one in arrivals if isinstance(one, Unstorable)], at)
     quarantine.discard(

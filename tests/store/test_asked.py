@@ -314,3 +314,13 @@ def test_an_entry_that_waits_moves_to_whoever_comes_with_its_contact_ref():
 
     assert new != bob
     assert Consent.objects.get(kind="unsub").supporter_id == new
+
+
+def test_raw_texts_go_too_when_a_mark_reaches_a_key_later():
+    asked.erase(contact_ref="ref-ann")
+    raw = b"not JSON, of ann@example.org"
+    write([Unstorable(body=raw, source="q", reader=7, code="not_json")])
+
+    store(an_action(actionId=1, contact={"email": "ann@example.org", "contactRef": "ref-ann"}))
+
+    assert not QuarantinedMessage.objects.exists()
