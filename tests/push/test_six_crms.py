@@ -1,13 +1,16 @@
 """Several CRMs at once, each with troubles of its own: none holds up another, and in the end all equal the store."""
 
 from contextlib import ExitStack
+from urllib.parse import urlencode
 
 import pytest
+from django.test import Client as HttpClient
 from django.utils import timezone
 
 from sync.models import Consent, DestinationState, Subscription
 from sync.push import back, destinations
 from sync.push.http import Client
+from sync.push.line import Line
 from sync.push.registry import connector
 from sync.store import asked
 from tests.fakes.action_network import ActionNetwork
@@ -79,9 +82,15 @@ class World:
 ACTIVE = {"state": "active", "testing": False}
 
 
+#: The engine on the other database is tried elsewhere.
+on_one_database = pytest.mark.parametrize("store_database", ["postgresql"], indirect=True)
+
+
 @pytest.fixture
-def world(store_database, tmp_path, settings):
+def world(store_database, tmp_path, settings, monkeypatch):
     settings.EXPORT_DIR = tmp_path
+    # What a CRM allows in a second is tried elsewhere; here it would only be waiting.
+    monkeypatch.setattr(Line, "_wait_for_slot", lambda _: None)
     with ExitStack() as stack:
         yield World(stack, tmp_path)
 
@@ -98,6 +107,7 @@ def subscribed_here() -> set[str]:
     return {email.partition("@")[0] for email in rows}
 
 
+@on_one_database
 def test_all_end_as_the_store_whatever_went_wrong(world):
     for kind, troubles in TROUBLES.items():
         world.servers[kind].trouble.extend(troubles)
@@ -119,6 +129,7 @@ def test_all_end_as_the_store_whatever_went_wrong(world):
     assert '"unsubscribed"' in world.file.read_text()
 
 
+@on_one_database
 def test_one_that_refuses_its_key_holds_up_no_other(world):
     world.servers["brevo"].trouble.append(Reply(401, {"code": "unauthorized", "message": "Key not found"}))
     receive(*(sign_up(name) for name in NAMES))
@@ -133,6 +144,7 @@ def test_one_that_refuses_its_key_holds_up_no_other(world):
     assert world.mailed("brevo") == set(NAMES)
 
 
+@on_one_database
 def test_a_stop_in_one_reaches_all_others_by_polling_and_is_not_echoed(world):
     receive(*(sign_up(name) for name in NAMES))
     push()
@@ -158,6 +170,7 @@ def poll(world, kind):
         return back.poll(destination, connector(kind), context)
 
 
+@on_one_database
 def test_somebody_erased_is_mailed_by_none_and_people_are_told_where_to_delete_by_hand(world):
     receive(*(sign_up(name) for name in NAMES))
     push()
@@ -172,6 +185,7 @@ def test_somebody_erased_is_mailed_by_none_and_people_are_told_where_to_delete_b
     assert "anne@example.org" not in world.servers["brevo"].fake.people
 
 
+@on_one_database
 def test_who_was_never_asked_is_no_stop_where_the_crm_calls_them_unsubscribed(world):
     destination = world.destinations["action_network"]
     destinations.change(destination, {"audience": {"who": "everyone"}}, "test")
@@ -184,3 +198,33 @@ def test_who_was_never_asked_is_no_stop_where_the_crm_calls_them_unsubscribed(wo
     poll(world, "action_network")
 
     assert Subscription.objects.get(org=7).status == "none"
+
+
+@on_one_database
+def test_a_call_of_mailchimp_and_of_brevo_enters_the_ledger_and_a_try_says_nothing(world):
+    receive(*(sign_up(name) for name in NAMES))
+    push()
+    form = {"type": "cleaned", "fired_at": "2026-11-02 10:00:00", "data[email]": "anne@example.org"}
+    event = {"event": "unsubscribe", "email": "ben@example.org", "ts_event": 1_793_530_800}
+    mailchimp = f"{inbound(world, 'mailchimp')}?secret={Mailchimp.settings['hook_secret']}"
+    bearer = {"authorization": f"Bearer {Brevo.settings['hook_secret']}"}
+
+    answers = [
+        HttpClient().get(mailchimp),
+        HttpClient().head(mailchimp),
+        HttpClient().post(mailchimp, urlencode(form), content_type="application/x-www-form-urlencoded"),
+        HttpClient().post(inbound(world, "brevo"), event, content_type="application/json", headers=bearer),
+    ]
+    refused = HttpClient().post(inbound(world, "brevo"), event, content_type="application/json")
+
+    assert [one.status_code for one in answers] == [200] * 4
+    assert refused.status_code == 401
+    assert sorted(Consent.objects.filter(source="crm").values_list("kind", "email")) == [
+        ("bounce", "anne@example.org"),
+        ("unsub", None),
+    ]
+    assert subscribed_here() == {"cleo"}
+
+
+def inbound(world, kind):
+    return f"/api/v1/destinations/{world.destinations[kind].pk}/inbound/"
