@@ -1,6 +1,7 @@
 """What is derived follows from what is kept: a check finds whatever differs, and a refold mends it."""
 
 import json
+import random
 
 import pytest
 from hypothesis import HealthCheck, Phase, given
@@ -13,8 +14,9 @@ from tests.commands.here import run, stored
 from tests.intake.messages import an_action
 from tests.oracle import strategies
 from tests.oracle.difference import difference
+from tests.rules.orders import as_they_may_come
 from tests.store.stored import state
-from tests.store.test_convergence import by_people_first, store
+from tests.store.test_convergence import store
 
 
 @pytest.fixture
@@ -172,6 +174,6 @@ def test_another_default_is_followed_by_a_refold(store_database, people, setting
 @given(items=strategies.items(max_messages=8, shared=True))
 def test_what_was_stored_needs_no_mending(store_database, items):
     store_database.empty()
-    store(by_people_first(items), 3)
+    store(as_they_may_come(items, random.Random(len(items))), 3)
 
     assert refold(check=True).differences.total() == 0

@@ -10,7 +10,7 @@ import pytest
 
 from sync import signals
 from sync.changes import feed
-from sync.models import Action, Change, Contact, Supporter
+from sync.models import Action, Change, Contact, QuarantinedMessage, Supporter
 from sync.store import write as door
 from sync.store.errors import Away
 from tests.oracle import given
@@ -48,6 +48,7 @@ def test_four_processes_on_the_same_people_end_in_the_state_of_the_rules(store_d
             one.end()
 
     assert difference(stored.state(), state([given.message(body, 7) for body in bodies])) == []
+    assert not QuarantinedMessage.objects.exists()
     assert Contact.objects.values("email", "ref").distinct().count() == Contact.objects.count()
     assert Supporter.objects.count() == len(PEOPLE) - len(PEOPLE[::3])
 
