@@ -10,7 +10,17 @@ from django.urls import reverse
 from unfold.admin import ModelAdmin
 
 from sync.admin.base import ReadOnly
-from sync.models import Action, Campaign, Change, Consent, Contact, QuarantinedMessage, Subscription, Supporter
+from sync.models import (
+    Action,
+    Campaign,
+    Change,
+    Consent,
+    Contact,
+    Destination,
+    QuarantinedMessage,
+    Subscription,
+    Supporter,
+)
 from tests.admin.people import administrator, anne, client_of, crowd, logged_in, somebody, taken
 from tests.admin.test_people import text
 from tests.builders import a_confirm_created, an_action
@@ -18,7 +28,8 @@ from tests.builders import a_confirm_created, an_action
 OURS = sorted(
     (model for model in admin.site._registry if model._meta.app_label == "sync"), key=lambda model: model.__name__
 )
-KEPT = [model for model in OURS if isinstance(admin.site._registry[model], ReadOnly)]
+# Destinations are the people's own, not Proca's.
+KEPT = [model for model in OURS if isinstance(admin.site._registry[model], ReadOnly) and model is not Destination]
 
 
 def page(model, name="changelist", *arguments):
