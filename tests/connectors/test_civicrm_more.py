@@ -212,13 +212,24 @@ def test_a_check_tells_what_is_wrong_with_the_settings(civi, settings, problem):
 
 
 def test_a_check_tells_which_permission_is_missing(civi):
-    civi.rights.discard("Contact.delete")
+    civi.rights -= {"Contact.delete", "SubscriptionHistory.get"}
     civi.has_campaigns = False
 
-    permission, campaigns = check(civi).problems
+    deleting, history, campaigns = check(civi).problems
 
-    assert permission == "the key lacks a permission: delete contacts permanently"
+    assert deleting == "the key lacks a permission: delete contacts"
+    assert "administer CiviCRM" in history
     assert "CiviCampaign" in campaigns
+
+
+def test_who_may_not_read_when_people_left_brings_nobody_back(civi):
+    civi.contact("anne@example.org")
+    civi.rights.discard("SubscriptionHistory.get")
+
+    (outcome,) = push(civi, somebody())
+
+    assert outcome == Misconfigured(message="403: the key lacks a permission (SubscriptionHistory.get)")
+    assert civi.people == {"anne@example.org": "quiet"}
 
 
 def test_an_answer_to_nobody_is_no_proof(civi):

@@ -19,6 +19,8 @@
   (CRM/Core/BAO/Email.php).
 - Changes of a group are lines of `SubscriptionHistory` with `tracking`, a parameter of the call
   (Civi/Api4/Action/GroupContact/GroupContactSaveTrait.php, CRM/Contact/BAO/GroupContact.php).
+- Entities without permissions of their own, as `SubscriptionHistory`, take `administer CiviCRM`, else 403
+  (CRM/Core/Permission.php, Civi/Api4/SubscriptionHistory.php).
 - Who opts out of all mail by its link gets such a line without a group (CRM/Mailing/Event/BAO/Unsubscribe.php).
 - `modified_date` moves with the contact, its addresses, emails and phones; times have no zone (seen).
 - An unknown country becomes null without a word; an unknown language is an error (seen).
@@ -123,6 +125,7 @@ class CiviCRM:
         self.tables: dict[str, dict[int, dict[str, Any]]] = {name: {} for name in FIELDS}
         self.refused: set[str] = set()
         self.rights = {"Contact.create", "Contact.update", "Contact.delete", "GroupContact.create", "Activity.create"}
+        self.rights |= {"SubscriptionHistory.get"}
         self.has_campaigns = True
         self.words_hidden = False
         self.is_anonymous = False
@@ -262,6 +265,8 @@ class CiviCRM:
             raise _Refused(f"API ({entity}, {action}) does not exist (join the API team and implement it!)")
         if unknown := set(params) - _PARAMS[action]:
             raise _Refused(f"Unknown api parameter: {unknown}")
+        if entity == "SubscriptionHistory" and "SubscriptionHistory.get" not in self.rights:
+            raise _Refused("Authorization failed", 403)
         if action == "checkAccess":
             return [{"access": f"{entity}.{params['action']}" in self.rights}]
         if action == "getFields":
