@@ -45,7 +45,8 @@ def main() -> list[dict[str, Any]]:
     people = int(os.environ.get("BENCH_PEOPLE", "3000"))
     load = int(os.environ.get("BENCH_LOAD", "60"))
     rows = []
-    with copy_of_template("postgresql") as database, receiver() as there:
+    # The receiver first: it is forked off, and must not take a connection along.
+    with receiver() as there, copy_of_template("postgresql") as database:
         _setup(database)
         with django_uses(database):
             _people(people)

@@ -13,7 +13,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
 
 from sync.admin.asking import actor
 from sync.admin.base import ReadOnly, column
@@ -245,9 +245,16 @@ class Destinations(ReadOnly):
                 (name.replace("_", " "), amount(n)) for name, n in preview.as_record(preview.numbers(one)).items()
             ],
             asked=supporter,
+            form=_OfWhom(initial={"supporter": supporter}),
             shown=None if shown is None else json.dumps(shown, ensure_ascii=False, indent=2),
             back=address(one),
         )
+
+
+class _OfWhom(forms.Form):
+    """Whose preview."""
+
+    supporter = forms.IntegerField(label="Number of a supporter", min_value=1, widget=UnfoldAdminIntegerFieldWidget)
 
 
 class _Kinds(forms.Form):
