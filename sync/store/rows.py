@@ -16,7 +16,7 @@ from sync.models import (
 )
 from sync.rules.actions import Told
 from sync.rules.erasure import HASHED
-from sync.rules.identity import Pair, pair_text
+from sync.rules.identity import Pair, pair_text, text_pair
 from sync.rules.kept import Kept
 from sync.rules.newest import canonical
 from sync.rules.plan import SUPPORTER_COLUMNS, Plan
@@ -241,8 +241,13 @@ def voice_rows(kept: Kept, known: dict[tuple[int, str], tuple[int, int | None]])
             for key, details_at in wanted.items()
             if key in known and known[key][1] != details_at and details_at is not None
         ],
-        [row[0] for key, row in known.items() if key[0] in kept.actions and key not in wanted],
+        [row[0] for key, row in known.items() if key not in wanted and _is_settled(kept, *key)],
     )
+
+
+def _is_settled(kept: Kept, action_id: int, pair: str) -> bool:
+    """Tell whether all is known that could still name an action; of one that never came only a mark says so."""
+    return action_id in kept.actions or kept.marks.is_marked(text_pair(pair))
 
 
 def write_voices(rows: VoiceRows) -> None:
