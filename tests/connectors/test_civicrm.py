@@ -331,6 +331,22 @@ def test_a_page_instead_of_an_answer_halves_a_batch(civi):
     assert outcomes == [TooLarge(), TooLarge()]
 
 
+def test_alone_it_is_passing_trouble(civi):
+    civi.send = lambda _: Response(status=500, content=b"<html>Fatal error</html>")
+
+    assert push(civi, somebody()) == [Retry(reason="500", of_destination=True)]
+
+
+def test_a_record_that_stops_the_server_is_found_by_halves(civi):
+    answer = civi.send
+    civi.send = lambda one: Response(status=500) if b"%22Boom" in one.content and not one.read_only else answer(one)
+    people = [somebody("anne@example.org", 1), somebody("ben@example.org", 2, fields=fields(first_name="Boom"))]
+
+    assert push(civi, *people) == [TooLarge(), TooLarge()]
+    assert isinstance(push(civi, people[0])[0], Delivered)
+    assert push(civi, people[1]) == [Retry(reason="500", of_destination=True)]
+
+
 def test_a_key_that_nobody_knows_writes_nothing(civi):
     civi.is_anonymous = True
 

@@ -176,6 +176,14 @@ def test_a_stop_of_an_unknown_time_stays(civi):
     assert civi.row("anne@example.org")["do_not_email"]
 
 
+def test_who_left_before_and_may_have_ticked_it_since_stays_out(civi):
+    stopped(civi, "opt_out", LONG_AGO)
+    civi.row("anne@example.org")["modified_date"] = civi.wall(A_WEEK_AGO)
+
+    assert pushed(civi, somebody()).remote == RemoteState(kind=ConsentKind.UNSUB, at=None)
+    assert civi.people == {"anne@example.org": "quiet"}
+
+
 @pytest.mark.parametrize("opt_out", [True, False])
 def test_our_own_stop_is_no_stop_of_theirs(civi, opt_out):
     pushed(civi, somebody())

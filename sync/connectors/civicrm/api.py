@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sync.connectors.answers import Answer, Means, outcome
-from sync.connectors.contract import Context, Misconfigured, Outcome, Request, Response, TooLarge, form_request
+from sync.connectors.contract import Context, Misconfigured, Outcome, Partial, Request, Response, Retry, form_request
 
 PATH = "civicrm/ajax/api4"
 _PAGE = "https://github.com/civicrm/civicrm-core/blob/master/CRM/Api4/Page/AJAX.php"
@@ -150,9 +150,6 @@ def _bundle(response: Response, calls: Sequence[Call], now: datetime) -> list[li
     # Where every call failed the status is that of the first, and the list is there all the same.
     if isinstance(body, list) and len(body) == len(calls):
         return [_one(call, response, now, entry) for call, entry in zip(calls, body, strict=True)]
-    if response.status == 500 and not isinstance(body, dict) and len(calls) > 1:
-        # A page instead of an answer: one record may have stopped the server. Which one, halves will tell.
-        return [TooLarge()] * len(calls)
     return [_failure(calls[0], response, body, now)] * len(calls)
 
 
@@ -178,6 +175,12 @@ def _failure(call: Call, response: Response, body: Any, now: datetime) -> Outcom
     if isinstance(told, Misconfigured):
         return Misconfigured(message=f"{told.message} ({call.entity}.{call.action})")
     return told
+
+
+def is_page(answer: Outcome) -> bool:
+    """Tell whether a page with the status 500 came instead of an answer: one record may have stopped the server."""
+    core = answer.rest if isinstance(answer, Partial) else answer
+    return isinstance(core, Retry) and core.reason == "500"
 
 
 # --- Times -------------------------------------------------------------------------------------------

@@ -97,8 +97,7 @@ def plan(context: Context, item: Item, match: Match, there: There, known: Known)
         made.person = [*_mail(about, is_welcome=is_welcome), *_tags(about)]
     theirs = [one for one in stands if not one.is_ours]
     if item.may_be_mailed and not is_welcome and theirs:
-        newest = _newest(theirs)
-        made.remote = RemoteState(kind=newest.kind, at=newest.at, email=newest.email)
+        made.remote = _told(item, theirs)
     made.too_wide = tuple(one.key for one in item.actions if not _fits(one.key))
     made.actions = {one.key: _activity(about, one) for one in item.actions if _fits(one.key)}
     return made
@@ -128,9 +127,14 @@ def _may_lift(item: Item, stands: Iterable[Stop]) -> bool:
     return all(one.is_ours or (one.latest is not None and one.latest < given) for one in stands)
 
 
-def _newest(stands: list[Stop]) -> Stop:
+def _told(item: Item, stands: list[Stop]) -> RemoteState:
     """Return the stop to tell: one of an unknown time first, since it may be the newest."""
-    return max(stands, key=lambda one: (one.at is None, one.at.timestamp() if one.at else 0))
+    newest = max(stands, key=lambda one: (one.at is None, one.at.timestamp() if one.at else 0))
+    at = newest.at
+    if at is not None and at != newest.latest and item.consented_at is not None and at < item.consented_at:
+        # They left once, and have ticked it again since, or not: nobody knows.
+        at = None
+    return RemoteState(kind=newest.kind, at=at, email=newest.email)
 
 
 # --- The contact -------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sync.connectors.civicrm.api import Call, Row, ask, get, requests, save, zone_of
+from sync.connectors.civicrm.api import Call, Row, ask, get, is_page, requests, save, zone_of
 from sync.connectors.civicrm.plan import NEW, Plan, may_make, plan, with_id
 from sync.connectors.civicrm.there import (
     Contact,
@@ -32,6 +32,7 @@ from sync.connectors.contract import (
     Request,
     Retry,
     Seen,
+    TooLarge,
 )
 
 
@@ -50,7 +51,12 @@ class _One:
 
 
 def push(context: Context, items: Sequence[Item]) -> Iterator[Outcome]:
-    """Yield one outcome for each person, in order."""
+    """Yield one outcome for each person, in order. Which of several has stopped the server, halves will tell."""
+    for outcome in _push(context, items):
+        yield TooLarge() if len(items) > 1 and is_page(outcome) else outcome
+
+
+def _push(context: Context, items: Sequence[Item]) -> Iterator[Outcome]:
     held = _missing(context, items) or _known(context)
     if not isinstance(held, Known):
         yield from [held] * len(items)
