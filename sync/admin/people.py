@@ -13,7 +13,7 @@ from django.urls import path, reverse
 
 from sync.admin import consent_entry, edit, erase, merge, share
 from sync.admin.base import ReadOnly, column
-from sync.admin.filters import Country, HasStatus, TookPart
+from sync.admin.filters import Country, HasStatus, TookPart, whole_number
 from sync.admin.story import lines
 from sync.admin.values import address, amount, day_and_time, link, names, shown
 from sync.models import Destination, FormerSupporter, Subscription, Supporter
@@ -122,7 +122,8 @@ class Supporters(ReadOnly):
 
     def missing(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Lead an id that was merged away to the person; say so of one that was erased."""
-        former = FormerSupporter.objects.filter(pk=object_id).first() if object_id.isdigit() else None
+        number = whole_number(object_id)
+        former = None if number is None else FormerSupporter.objects.filter(pk=number).first()
         if former is None or not self.has_view_permission(request):
             return super().missing(request, object_id)
         survivor = survivor_of(former.pk)

@@ -107,6 +107,7 @@ def test_somebody_logs_in_and_sees_whether_it_works(open_page):
     page = open_page()
     page.context.clear_cookies()
     page.goto("/admin/")
+    assert faults(page, {"type": "tag", "values": ["wcag2a", "wcag2aa"]}) == []
     page.get_by_label("Username").fill("admin")
     page.locator("#id_password").fill(PASSWORD)
 
