@@ -31,7 +31,7 @@ from sync.push.snapshot import Snapshot
 from sync.push.standing import write_circuit
 from sync.read.people import survivor_of
 from sync.rules.identity import email_key, ref_key
-from sync.sealing import KeyedHash
+from sync.sealing import KeyedHash, Unsealable
 from sync.store.asked import Said, add_consent
 from sync.store.whom import NotPossible
 from sync.terms import ADDRESS_STOPS, STOPS, ConsentKind, Source, Status, to_instant
@@ -78,7 +78,11 @@ def receive_call(destination: Destination, inbound: Inbound) -> int | None:
     """
     kind = connector(destination.kind)
     assert kind.inbox is not None
-    context = destinations.context(destination, kind, Client(), {})
+    try:
+        context = destinations.context(destination, kind, Client(), {})
+    except Unsealable:
+        log.error("secrets_not_opened", destination=destination.pk)  # noqa: TRY400 - says all there is
+        return None
     if not kind.inbox.is_authentic(context, inbound):
         return None
     if inbound.method in ("GET", "HEAD"):

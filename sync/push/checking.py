@@ -11,6 +11,7 @@ from sync.models import Destination, DestinationState
 from sync.push import destinations
 from sync.push.http import Client
 from sync.push.registry import connector
+from sync.sealing import Unsealable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +46,13 @@ class _Watching:
 def check(destination: Destination) -> Result:
     """Ask the CRM, and keep what was found for people to choose from."""
     kind, client = connector(destination.kind), _Watching()
-    context = destinations.context(destination, kind, client, {}, dry_run=True)
     try:
+        context = destinations.context(destination, kind, client, {}, dry_run=True)
         answer = kind.check(context)
     except NoAnswer as trouble:
         answer = no_answer(trouble)
+    except Unsealable:
+        return Result(works=False, says=destinations.SEALED)
     except Exception as error:  # noqa: BLE001 - a connector's fault is told, and its words are not
         return Result(works=False, says=f"the connector failed: {type(error).__name__}", status=client.status)
     finally:

@@ -22,10 +22,13 @@ from sync.push import audience, filling, mapping
 from sync.push.addresses import sealer
 from sync.push.registry import UnknownKind, connector
 from sync.read import csvguard
+from sync.sealing import Unsealable
 
 #: What a secret looks like to whoever asks, and what they send back to leave it as it is.
 SET = "set"
 _PLAIN = ("testing", "actions", "consent_source", "on_bounce", "tags", "language")
+#: What people read where the secrets cannot be opened.
+SEALED = "its secrets cannot be opened: FIELD_ENCRYPTION_KEY is not the one they were sealed with"
 FIELDS = ("name", "kind", "org", "settings", "audience", "mapping", "batch_size", "rate_limit", "state", *_PLAIN)
 
 
@@ -56,7 +59,7 @@ def settings_of(destination: Destination, kind: Connector) -> dict[str, Any]:
 
 def shown_settings(destination: Destination, kind: Connector) -> dict[str, Any]:
     """Return the settings as everybody may see them: of a secret only whether it is there."""
-    held = secrets_of(destination)
+    held = _held(destination)
     return {
         one.key: (SET if held.get(one.key) else None) if one.secret else destination.settings.get(one.key, one.default)
         for one in kind.settings
@@ -209,7 +212,7 @@ def _settings(destination: Destination, kind: Connector, given: Any) -> None:
         raise Invalid({"settings": "must be an object"})
     declared = {one.key: one for one in kind.settings}
     errors = {f"settings.{key}": "unknown setting" for key in given if key not in declared}
-    held, plain = secrets_of(destination), dict(destination.settings)
+    held, plain = _held(destination), dict(destination.settings)
     fresh = {key: value for key, value in given.items() if key in declared and not _is_unchanged(declared[key], value)}
     for key, value in fresh.items():
         try:
@@ -222,7 +225,7 @@ def _settings(destination: Destination, kind: Connector, given: Any) -> None:
             errors.setdefault(f"settings.{one.key}", "is required")
     moved = [one.key for one in kind.settings if one.place and plain.get(one.key) != destination.settings.get(one.key)]
     if moved and destination.secrets:
-        missing = [key for key in secrets_of(destination) if key not in fresh]
+        missing = [one.key for one in kind.settings if one.secret and whole.get(one.key) and one.key not in fresh]
         errors |= {f"settings.{key}": "is needed again, since the place has changed" for key in missing}
     if not errors and kind.faults is not None:
         errors = {f"settings.{key}": words for key, words in kind.faults(whole).items()}
@@ -230,6 +233,14 @@ def _settings(destination: Destination, kind: Connector, given: Any) -> None:
         raise Invalid(errors)
     destination.settings = plain
     destination.secrets = sealer().seal(json.dumps(held)) if held else ""
+
+
+def _held(destination: Destination) -> dict[str, Any]:
+    """The secrets, none where they were sealed with a key that is not there any more: they are typed again."""
+    try:
+        return secrets_of(destination)
+    except Unsealable:
+        return {}
 
 
 def _is_unchanged(setting: Setting, value: Any) -> bool:

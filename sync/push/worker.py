@@ -22,9 +22,12 @@ from django.utils import timezone
 
 from sync.models import Destination, DestinationState
 from sync.processes import Numbers, Stop
-from sync.push import back, deliveries, due, filling
+from sync.push import back, deliveries, destinations, due, filling
+from sync.push.decide import paused
 from sync.push.line import Line
 from sync.push.registry import UnknownKind, connector
+from sync.push.standing import write_circuit
+from sync.sealing import Unsealable
 from sync.store.errors import Away, told_apart
 
 log = structlog.get_logger(__name__)
@@ -109,7 +112,11 @@ class Worker:
         if standing.state == "paused" or (standing.blocked_until is not None and standing.blocked_until > now):
             return read
         filled = filling.fill(destination, kind)
-        line = self._line(destination)
+        try:
+            line = self._line(destination)
+        except Unsealable:
+            write_circuit(destination.pk, lambda circuit: paused(circuit, destinations.SEALED, now), now)
+            return read
         polled = back.poll(destination, kind, line.context) if back.poll_is_due(destination, kind, now) else False
         sent = line.deliver(self.counts, self.stop)
         return read or filled or polled or sent

@@ -6,8 +6,9 @@ import pytest
 from django.utils import timezone
 
 from sync.models import Delivery
-from sync.push import deliveries, destinations
+from sync.push import deliveries, destinations, registry
 from sync.store import asked
+from tests.fakes.receiver import SECRET
 from tests.fakes.receiver import receiver as running_receiver
 from tests.fakes.server import Reply
 from tests.push.world import (
@@ -336,3 +337,22 @@ def test_a_restored_feed_is_noticed_and_everything_compared(receiver, destinatio
 
     assert receiver.statuses() == everybody() | {supporter("dora").pk: "subscribed"}
     assert standing(destination).position != "999999-0123456789"
+
+
+def test_secrets_of_another_key_pause_the_destination_until_they_are_typed_again(receiver, destination, settings):
+    from sync.push import addresses
+
+    settings.FIELD_ENCRYPTION_KEYS = ["another key"]
+    addresses.sealer.cache_clear()
+    try:
+        push()
+        assert standing(destination).state == "paused"
+        assert "FIELD_ENCRYPTION_KEY" in standing(destination).reason
+        assert destinations.shown_settings(destination, registry.connector("webhook"))["secret"] is None
+
+        destination.refresh_from_db()
+        destinations.change(destination, {"settings": {"secret": SECRET}, "state": "active"}, "test")
+        push()
+        assert receiver.statuses() == everybody()
+    finally:
+        addresses.sealer.cache_clear()
