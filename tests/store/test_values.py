@@ -10,7 +10,7 @@ from sync.intake.retry import retry
 from sync.models import Action, Campaign, QuarantinedMessage, Supporter
 from sync.proca.encryption import KeyStore
 from sync.terms import Verdict
-from tests.builders import KEYS, a_campaign_update, an_action, encrypted
+from tests.builders import KEYS, a_campaign_update, an_action, encrypted, wire
 from tests.rules.fold import NOW
 from tests.store.storing import take_in
 
@@ -86,3 +86,11 @@ def test_nul_is_dropped_from_values_and_keys_and_never_from_an_identity():
     assert Action.objects.get().tracking["source"] == "s"
     assert Campaign.objects.get().config["k"] == "v"
     assert QuarantinedMessage.objects.get().code == "nul"
+
+
+@pytest.mark.parametrize("name", ["firstName", "email", "contactRef", "salutation"])
+def test_half_of_a_character_ends_in_quarantine_beside_its_neighbours(name):
+    half = wire(an_action(contact={name: "HALF"})).replace(b"HALF", rb"x\ud800@example.org")
+
+    assert take_in(an_action(actionId=2), half) == [Verdict.STORED, Verdict.QUARANTINED]
+    assert QuarantinedMessage.objects.get().code == "not_json"
