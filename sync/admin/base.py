@@ -115,7 +115,7 @@ class ReadOnly(ModelAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Refuse conditions typed into the address: what no filter offers has no index either."""
-        return False
+        return lookup in {getattr(one, "parameter_name", "") for one in self.get_list_filter(request)}
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Nobody adds rows by hand."""
