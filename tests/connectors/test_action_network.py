@@ -81,6 +81,27 @@ def test_a_stop_there_is_lifted_by_a_newer_consent():
     assert fake.people == {"anne@example.org": "subscribed"}
 
 
+def test_a_consent_that_is_older_than_a_stop_known_here_lifts_nothing_there():
+    fake = ActionNetwork()
+    push(fake, somebody())
+    fake.stop("anne@example.org", NOW - timedelta(days=20))
+
+    (outcome,) = push(fake, somebody(consent_newer_than_remote=False))
+
+    assert fake.people == {"anne@example.org": "unsubscribed"}
+    assert outcome.remote.kind is ConsentKind.UNSUB
+
+
+def test_a_new_address_does_not_make_an_old_stop_look_new():
+    fake = ActionNetwork()
+    (made,) = push(fake, somebody())
+    fake.stop("anne@example.org", NOW - timedelta(days=20))
+
+    push(fake, somebody("anne@example.com", remote_id=made.remote_id))
+
+    assert fake.people == {"anne@example.com": "subscribed"}
+
+
 def test_an_address_with_a_quote_is_found_again():
     fake = ActionNetwork()
 

@@ -53,6 +53,17 @@ def test_who_was_not_mailed_and_consents_now_is_mailed():
     assert fake.people == {"anne@example.org": "subscribed"}
 
 
+def test_a_consent_that_is_older_than_a_stop_known_here_lifts_nothing_there():
+    fake = Brevo()
+    push(fake, somebody())
+    fake.stop("anne@example.org", NOW - timedelta(days=20))
+
+    (outcome,) = push(fake, somebody(consent_newer_than_remote=False))
+
+    assert fake.people == {"anne@example.org": "other"}
+    assert outcome.remote.kind is ConsentKind.UNSUB
+
+
 def test_details_never_touch_the_blocklist():
     fake = Brevo()
     push(fake, somebody())

@@ -92,6 +92,39 @@ def test_somebody_who_left_by_themselves_is_at_most_asked_by_mail(ask_again, end
     assert fake.mails == (["anne@example.org"] if ask_again else [])
 
 
+def test_a_consent_that_is_older_than_a_stop_known_here_lifts_nothing_there():
+    fake = Mailchimp()
+    push(fake, somebody())
+    push(fake, somebody(**LEFT))
+    fake.member("anne@example.org")["last_changed"] = (NOW - timedelta(days=20)).isoformat()
+
+    (outcome,) = push(fake, somebody(consent_newer_than_remote=False))
+
+    assert fake.people == {"anne@example.org": "unsubscribed"}
+    assert outcome.remote.kind is ConsentKind.UNSUB
+
+
+def test_a_contact_that_bounced_is_not_renamed_and_the_new_address_is_mailed():
+    fake = Mailchimp()
+    (made,) = push(fake, somebody())
+    fake.member("anne@example.org")["status"] = "cleaned"
+
+    push(fake, somebody("anne@example.com", remote_id=made.remote_id))
+
+    assert fake.people == {"anne@example.org": "cleaned", "anne@example.com": "subscribed"}
+
+
+def test_a_404_of_some_proxy_is_not_somebody_new():
+    fake = Mailchimp()
+    send = fake.send
+    fake.send = lambda one: Response(status=404, content=b"<html>") if one.method == "GET" else send(one)
+
+    (outcome,) = push(fake, somebody())
+
+    assert isinstance(outcome, Misconfigured)
+    assert fake.people == {}
+
+
 def test_a_forgotten_address_is_rejected():
     fake = Mailchimp()
     (made,) = push(fake, somebody())
