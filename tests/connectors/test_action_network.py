@@ -206,6 +206,7 @@ def test_an_action_is_one_submission_however_often_it_is_told():
     [
         ({"form": f"petitions/{PETITION}"}, False, PETITION),
         ({"form": f"petitions/{PETITION}", "test_form": FORM}, True, FORM),
+        ({"form": "../people"}, False, FORM),
         ({}, False, FORM),
     ],
 )

@@ -195,6 +195,15 @@ def test_a_campaign_may_name_its_own_list_and_who_is_there_stays_there():
     assert fake.contact("anne@example.org")["listIds"] == [5]
 
 
+def test_what_is_no_list_leaves_the_usual_one():
+    fake = Brevo()
+
+    push(fake, somebody(lists=("bees",)))
+
+    assert fake.contact("anne@example.org")["listIds"] == [4]
+    assert "list" in connector.faults({"list": "bees"})
+
+
 def test_a_list_that_is_not_there_pauses_the_destination():
     assert isinstance(push(Brevo(), somebody(), list="77")[0], Misconfigured)
 

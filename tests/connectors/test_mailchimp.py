@@ -198,6 +198,31 @@ def test_a_campaign_may_name_its_own_audience_and_a_stop_reaches_it():
     assert fake.people == {"anne@example.org": "unsubscribed"}
 
 
+def test_what_is_no_audience_is_not_put_into_an_address():
+    fake = Mailchimp()
+
+    push(fake, somebody(lists=("../lists?",)))
+
+    assert fake.member("anne@example.org")["status"] == "subscribed"
+
+
+def test_an_action_of_somebody_who_is_not_there_is_not_lost():
+    fake = Mailchimp()
+
+    (outcome,) = push(fake, somebody(is_due=False, actions=(an_action(),)))
+
+    assert outcome.actions_done == ("501",)
+    assert len(fake.member("anne@example.org")["events"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "is_good"),
+    [("0123456789abcdef-us9", True), ("0123456789abcdef", False), ("0123-us9.evil.example", False), ("", False)],
+)
+def test_a_key_without_its_end_is_refused_before_it_becomes_the_name_of_a_host(key, is_good):
+    assert (connector.faults({"key": key}) == {}) is is_good
+
+
 # --- Fields ------------------------------------------------------------------------------------------
 
 

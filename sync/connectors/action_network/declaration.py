@@ -5,6 +5,7 @@ A submission is posted with a link to its person, which sends no autoresponse, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -64,7 +65,8 @@ def _push_one(context: Context, item: Item) -> Outcome:
     try:
         if item.erase:
             return forget(context, item)
-        person = tell(context, item) if item.is_due else Delivered(remote_id=item.remote_id)
+        is_known = item.remote_id is not None and not item.is_due
+        person = Delivered(remote_id=item.remote_id) if is_known else tell(context, item)
     except Failed as failed:
         return failed.outcome
     done: list[str] = []
@@ -100,8 +102,12 @@ def _told_actions(context: Context, item: Item, remote_id: str | None) -> Iterat
 def _path(context: Context, action: ActionItem) -> str | None:
     sync = action.campaign.sync if action.campaign is not None else {}
     own = sync.get("test_form") if action.testing else None
-    kind, _, form = str(own or sync.get("form") or context.settings.get("form") or "").rpartition("/")
-    return f"/{kind or 'forms'}/{form}/{_ACTIONS.get(kind, 'submissions')}" if form else None
+    for one in (own, sync.get("form"), context.settings.get("form")):
+        # Only the form of a path is taken: what a campaign says at Proca is not ours.
+        if found := re.fullmatch(r"(?:(forms|petitions)/)?([A-Za-z0-9-]+)", str(one or "")):
+            kind = found[1] or "forms"
+            return f"/{kind}/{found[2]}/{_ACTIONS[kind]}"
+    return None
 
 
 def _submission(context: Context, action: ActionItem, path: str, remote_id: str) -> dict[str, Any]:

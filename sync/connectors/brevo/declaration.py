@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from sync.connectors.answers import no_answer, one_by_one
 from sync.connectors.brevo.api import ANSWERS, Failed, asked, by_email, by_id, contact, refusal, request, send
 from sync.connectors.brevo.back import is_authentic, poll_with, read_reports
-from sync.connectors.brevo.person import address_of, forget, new_body, tell
+from sync.connectors.brevo.person import address_of, forget, new_body, numbers, tell
 from sync.connectors.contract import (
     ActionItem,
     Checked,
@@ -52,7 +52,8 @@ def _push_one(context: Context, item: Item) -> Outcome:
     try:
         if item.erase:
             return forget(context, item)
-        person = tell(context, item) if item.is_due else Delivered(remote_id=item.remote_id)
+        is_known = item.remote_id is not None and not item.is_due
+        person = Delivered(remote_id=item.remote_id) if is_known else tell(context, item)
     except Failed as failed:
         return failed.outcome
     done: list[str] = []
@@ -97,6 +98,10 @@ def _event(action: ActionItem, remote_id: str) -> dict[str, Any]:
 
 
 # --- Without changing anything -----------------------------------------------------------------------
+
+
+def _faults(settings: Mapping[str, Any]) -> dict[str, str]:
+    return {} if numbers([settings.get("list")]) else {"list": "the number of a list"}
 
 
 def _check(context: Context) -> Checked | Outcome:
@@ -182,6 +187,7 @@ connector = Connector(
     look=_look,
     inbox=Inbox(is_authentic=is_authentic, read=read_reports, is_signed=False),
     poll=_poll,
+    faults=_faults,
     answers=ANSWERS,
     rate=10,
     poll_every=timedelta(minutes=15),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -91,7 +91,12 @@ def new_body(context: Context, item: Item, values: Mapping[str, Any]) -> dict[st
 
 def lists(context: Context, item: Item) -> list[int]:
     """A campaign's own lists win over the one in the settings."""
-    return [int(one) for one in item.lists or (context.settings["list"],) if str(one).isascii() and str(one).isdigit()]
+    return numbers(item.lists) or numbers([context.settings["list"]])
+
+
+def numbers(given: Iterable[Any]) -> list[int]:
+    """Those that are numbers, as lists of Brevo are."""
+    return [int(str(one)) for one in given if re.fullmatch(r"[0-9]{1,18}", str(one))]
 
 
 # --- There -------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ that a person was ever told to: a campaign may name an audience of its own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -70,7 +71,8 @@ def _push_one(context: Context, item: Item) -> Outcome:
     try:
         if item.erase:
             return forget(context, item)
-        return told(context, item, tell(context, item) if item.is_due else Delivered(remote_id=item.remote_id))
+        is_known = item.remote_id is not None and not item.is_due
+        return told(context, item, Delivered(remote_id=item.remote_id) if is_known else tell(context, item))
     except Failed as failed:
         return failed.outcome
     except NoAnswer as trouble:
@@ -121,6 +123,12 @@ def _as_new(context: Context, item: Item) -> dict[str, Any]:
 
 
 # --- Without changing anything -----------------------------------------------------------------------
+
+
+def _faults(settings: Mapping[str, Any]) -> dict[str, str]:
+    """The host follows from the end of the key: one that has none would be looked up by its name."""
+    is_good = settings.get("url") or re.fullmatch(r"[A-Za-z0-9]+-[a-z]{2,5}\d{1,4}", str(settings.get("key") or ""))
+    return {} if is_good else {"key": "as Mailchimp shows it, with its end (-us1 or alike)"}
 
 
 def _check(context: Context) -> Checked | Outcome:
@@ -214,6 +222,7 @@ connector = Connector(
     look=_look,
     inbox=Inbox(is_authentic=is_authentic, read=read_reports, is_signed=False),
     poll=_poll,
+    faults=_faults,
     answers=ANSWERS,
     batch_size=BATCH,
     concurrency=10,

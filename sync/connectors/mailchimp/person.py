@@ -47,7 +47,8 @@ _ALIVE = frozenset({"subscribed", "pending", "transactional"})
 def audiences_of(context: Context, item: Item) -> list[str]:
     """A campaign's own audience wins over the setting; where somebody was ever told, they stay followed."""
     known = [one.audience for one in known_places(item)]
-    return list(dict.fromkeys([*known, *(item.lists or ((context.settings["list"],) if not known else ()))]))
+    own = [one for one in item.lists if one.isascii() and one.isalnum()]
+    return list(dict.fromkeys([*known, *(own or ([] if known else [context.settings["list"]]))]))
 
 
 def address_of(item: Item) -> str | None:
