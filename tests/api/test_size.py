@@ -58,6 +58,7 @@ def test_a_deep_page_reads_no_more_rows_than_the_first(api, received, store_data
     assert "OFFSET" not in statement.upper()
 
 
+@pytest.mark.parametrize("store_database", ["postgresql"], indirect=True)
 def test_a_long_stream_takes_no_more_memory_than_a_short_one(api, store_database):
     with store_database.database.connect() as plain:
         plain.execute(MANY)
