@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -175,8 +176,16 @@ def masked(request: Request, secrets: list[str]) -> dict[str, Any]:
         "method": request.method,
         "url": _hidden(request.url, secrets),
         "headers": _headers(request.headers, secrets),
-        "body": _hidden(request.content.decode("utf-8", "replace"), secrets),
+        "body": _readable(_hidden(request.content.decode("utf-8", "replace"), secrets)),
     }
+
+
+def _readable(text: str) -> Any:
+    """JSON as what it says, anything else as it is."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _headers(headers: Mapping[str, str], secrets: list[str]) -> dict[str, str]:
