@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.fault, pytest.mark.parametrize("database", ["postgresq
 def server() -> Iterator[RabbitMQ]:
     """A broker that is impatient, and may be stopped."""
     with own(RabbitMQ) as node:
-        for name, milliseconds in (("consumer_timeout", 2_000), ("channel_tick_interval", 500)):
+        for name, milliseconds in (("consumer_timeout", 4_000), ("channel_tick_interval", 500)):
             node.control("eval", f"application:set_env(rabbit, {name}, {milliseconds}).")
         yield node
 
