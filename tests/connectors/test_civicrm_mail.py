@@ -176,6 +176,15 @@ def test_a_stop_of_an_unknown_time_stays(civi):
     assert civi.row("anne@example.org")["do_not_email"]
 
 
+def test_a_consent_that_is_not_the_newest_word_lifts_nothing(civi):
+    stopped(civi, "group", LONG_AGO)
+
+    outcome = pushed(civi, somebody(consent_newer_than_remote=False))
+
+    assert outcome.remote == RemoteState(kind=ConsentKind.UNSUB, at=LONG_AGO)
+    assert civi.people == {"anne@example.org": "quiet"}
+
+
 def test_who_left_before_and_may_have_ticked_it_since_stays_out(civi):
     stopped(civi, "opt_out", LONG_AGO)
     civi.row("anne@example.org")["modified_date"] = civi.wall(A_WEEK_AGO)
