@@ -45,6 +45,7 @@ FAILURES = 5
 PAUSES = (timedelta(seconds=30), timedelta(hours=1))
 GIVES_UP_AFTER = timedelta(days=3)
 _RATE_PAUSES = (timedelta(seconds=60), timedelta(hours=1))
+_TOO_OFTEN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,10 +148,22 @@ def paused(circuit: Circuit, reason: str, now: datetime) -> Circuit:
 
 
 def _limited(circuit: Circuit, outcome: RateLimited, now: datetime) -> Circuit:
-    """Wait as long as the CRM says, else a minute, and twice as long each time in a row."""
+    """Wait as long as the CRM says, else a minute, and twice as long each time in a row; people see it from the third.
+
+    A proxy whose CRM is gone says the same for ever, so this too is given up after days.
+    """
+    if circuit.state == "paused":
+        return circuit
+    since = circuit.failing_since or now
+    if now - since > GIVES_UP_AFTER:
+        return paused(circuit, f"no success for three days: {outcome.reason}", now)
     own = min(_RATE_PAUSES[0] * 2 ** min(circuit.limited, 10), _RATE_PAUSES[1])
     wait = own if outcome.after is None else min(outcome.after, LONGEST_AFTER)
-    return replace(circuit, limited=circuit.limited + 1, blocked_until=_latest(circuit.blocked_until, now + wait))
+    until = _latest(circuit.blocked_until, now + wait)
+    circuit = replace(circuit, limited=circuit.limited + 1, failing_since=since, blocked_until=until)
+    if circuit.limited < _TOO_OFTEN or circuit.state == "failing":
+        return circuit
+    return replace(circuit, state="failing", reason="it asks to be sent less, again and again", since=now)
 
 
 def _failed(circuit: Circuit, outcome: Retry, now: datetime) -> Circuit:

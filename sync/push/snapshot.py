@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Q
 
 from sync.connectors.contract import STOPPED, ActionItem, Address, CampaignItem, Connector, Feature, FindsBy, Item
-from sync.models import Action, Contact, Destination, FormerSupporter, SharedEmail, Subscription, Supporter
+from sync.models import Action, Contact, Delivery, Destination, FormerSupporter, SharedEmail, Subscription, Supporter
 from sync.push import audience, consents, deliveries, mapping
 from sync.push.addresses import opened
 from sync.push.deliveries import Claimed
@@ -70,7 +70,20 @@ class Snapshots:
         """Return what is to be sent of each row, in order."""
         people = [row.supporter for row in rows if row.kind == "person"]
         batch = self._read(people) if people else _Batch()
-        return [self._one(row, batch) for row in rows]
+        return [self._one(row, batch) for row in self._without_anothers(rows)]
+
+    def _without_anothers(self, rows: Sequence[Claimed]) -> list[Claimed]:
+        """After an undone merge a contact is another person's again: what ends or forgets one must not reach the other."""
+        remote = {one for row in rows for one in row.remote_others}
+        if not remote:
+            return list(rows)
+        told = Delivery.objects.filter(destination_id=self._destination.pk, kind="person", remote_id__in=remote)
+        owners = set(told.values_list("remote_id", "supporter_id"))
+        anothers = {row.id: {one for one, who in owners if who != row.supporter} for row in rows}
+        return [
+            replace(row, remote_others=tuple(one for one in row.remote_others if one not in anothers[row.id]))
+            for row in rows
+        ]
 
     def _one(self, row: Claimed, batch: _Batch) -> Snapshot:
         if row.kind == "erasure":

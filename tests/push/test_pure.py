@@ -103,6 +103,18 @@ def test_a_limit_doubles_without_a_word_from_the_crm():
     assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
 
 
+def test_whoever_asks_for_less_for_ever_is_seen_and_paused_after_days():
+    circuit = Circuit(since=NOW)
+    states = []
+    for hours in range(80):
+        circuit = after(circuit, [RateLimited()], NOW + timedelta(hours=hours))
+        states.append(circuit.state)
+
+    assert states[:3] == ["active", "active", "failing"]
+    assert states[-1] == "paused"
+    assert after(Circuit(since=NOW, limited=5, state="failing"), [Delivered()], NOW).state == "active"
+
+
 def test_three_days_without_success_pause_the_destination():
     circuit = Circuit(since=NOW)
     for hours in range(80):

@@ -79,6 +79,8 @@ class World:
         return {email.partition("@")[0] for email, status in people.items() if status == "subscribed"}
 
 
+#: After what a CRM in memory takes for its own time, and before the moment of reading.
+SOON = "2026-11-10T10:00:00Z"
 ACTIVE = {"state": "active", "testing": False}
 
 
@@ -228,3 +230,22 @@ def test_a_call_of_mailchimp_and_of_brevo_enters_the_ledger_and_a_try_says_nothi
 
 def inbound(world, kind):
     return f"/api/v1/destinations/{world.destinations[kind].pk}/inbound/"
+
+
+@on_one_database
+def test_after_an_undone_merge_nothing_said_of_one_reaches_the_contact_of_the_other(world):
+    brevo = world.destinations["brevo"]
+    receive(sign_up("anne"), sign_up("ben"))
+    push(brevo)
+    anne, ben = supporter("anne").pk, supporter("ben").pk
+    asked.merge(anne, ben)
+    push(brevo)
+    asked.undo_merge(max(anne, ben))
+    receive(*(sign_up(name, createdAt=SOON, privacy={"givenAt": SOON}) for name in ("anne", "ben")))
+    push(brevo)
+    assert world.mailed("brevo") == {"anne", "ben"}
+
+    asked.erase(supporter=supporter("anne").pk)
+    push(brevo)
+
+    assert world.mailed("brevo") == {"ben"}
