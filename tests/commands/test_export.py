@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import os
+import re
 import resource
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -268,7 +270,7 @@ def test_a_database_that_goes_away_is_an_error(project):
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 def test_a_stop_leaves_nothing_behind(project, tmp_path):
-    many_supporters(project, 30_000)
+    many_supporters(project, 15_000)
     process = project.start("export", "supporters", "--output", str(tmp_path / "people.csv"))
     while not list(tmp_path.glob(".people*")):
         assert process.poll() is None
@@ -283,19 +285,22 @@ def test_memory_does_not_grow_with_the_table(project, tmp_path):
     many_supporters(project, 1000)
     small = peak_memory(project, tmp_path)
     project.query("DELETE FROM sync_supporter")
-    many_supporters(project, 30_000)
+    many_supporters(project, 15_000)
 
     large = peak_memory(project, tmp_path)
 
-    assert len((tmp_path / "people.ndjson").read_text().splitlines()) == 30_000
-    assert large - small < 10_000
+    assert len((tmp_path / "people.ndjson").read_text().splitlines()) == 15_000
+    assert large - small < 8_000
 
 
 def peak_memory(project, folder) -> int:
-    """The kilobytes that an export had at most."""
+    """The kilobytes that an export had at most. (What `wait` tells counts those of the test too, before `exec`.)"""
     path = str(folder / "people.ndjson")
     process = project.start("export", "supporters", "--format", "ndjson", "--output", path)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    peak = 0
+    while process.poll() is None:
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        peak = int(found[1]) if (found := re.search(r"VmHWM:\s+(\d+) kB", status)) else peak
+        time.sleep(0.05)
     assert process.returncode == 0
-    return used.ru_maxrss
+    return peak
