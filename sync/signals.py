@@ -34,17 +34,23 @@ page_changed = Signal()
 org_changed = Signal()
 
 
-def tell(signal: Signal, *, origin: str, **what: Any) -> None:
-    """Tell every receiver of a signal what a batch did; `origin` names the destination that said it, or nothing."""
+def tell(signal: Signal, *, origin: str, **what: Any) -> list[str]:
+    """Tell every receiver of a signal what a batch did; `origin` names the destination that said it, or nothing.
+
+    Returns the names of others' receivers that failed, for whoever counts them.
+    """
+    failed = []
     receivers, _ = signal._live_receivers(None)
     for receiver in receivers:
         if _name(receiver).startswith("sync."):
             receiver(signal=signal, sender=None, origin=origin, **what)
-        else:
-            _tell_stranger(receiver, signal, origin, what)
+        elif not _has_heard(receiver, signal, origin, what):
+            failed.append(_name(receiver))
+    return failed
 
 
-def _tell_stranger(receiver: Any, signal: Signal, origin: str, what: dict[str, Any]) -> None:
+def _has_heard(receiver: Any, signal: Signal, origin: str, what: dict[str, Any]) -> bool:
+    """Tell another's receiver in a savepoint; false where that failed, which the log says."""
     try:
         with transaction.atomic():
             receiver(signal=signal, sender=None, origin=origin, **what)
@@ -54,6 +60,8 @@ def _tell_stranger(receiver: Any, signal: Signal, origin: str, what: dict[str, A
             receiver=_name(receiver),
             error=type(error).__name__,
         )
+        return False
+    return True
 
 
 def _name(receiver: Any) -> str:

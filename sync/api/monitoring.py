@@ -22,6 +22,7 @@ from sync.api.problems import NOT_ALLOWED, NOT_AUTHENTICATED, Problem, as_respon
 from sync.changes import feed
 from sync.models import IntakeCount, QuarantinedMessage, Supporter
 from sync.read import figures
+from sync.store import installation
 
 
 @require_safe
@@ -103,6 +104,7 @@ class _Numbers:
             "supporters", "People; estimated where there are many", figures.rows(Supporter.objects.all()).value
         )
         yield _subscriptions()
+        yield _failed_receivers()
         yield _gauge("newest_change", "Id of the newest change", feed.newest_id())
 
 
@@ -113,6 +115,15 @@ def _messages() -> Metric:
     rows = IntakeCount.objects.order_by().values_list("source", "verdict").annotate(total=Sum("number"))
     for source, verdict, total in rows:
         counted.add_metric((source, verdict), float(total))
+    return counted
+
+
+def _failed_receivers() -> Metric:
+    counted = CounterMetricFamily(
+        "proca_crm_receiver_failures", "Receivers of signals, not our own, that failed", labels=("receiver",)
+    )
+    for name, number in installation.failures().items():
+        counted.add_metric((name,), float(number))
     return counted
 
 

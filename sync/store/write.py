@@ -186,4 +186,4 @@ def _tell(rows: Rows, places: ChangedPlaces, speakers: list[int], origin: str) -
     ]
     for signal, name, what in told:
         if what:
-            signals.tell(signal, origin=origin, **{name: what})
+            installation.count_failures(signals.tell(signal, origin=origin, **{name: what}))

@@ -5,6 +5,7 @@ from structlog.testing import capture_logs
 
 from sync import signals
 from sync.models import Change, Supporter
+from sync.store import installation
 from sync.terms import Verdict
 from tests.builders import an_action
 from tests.store.storing import take_in
@@ -42,7 +43,10 @@ def test_a_strangers_receiver_that_fails_is_named_and_changes_nothing(store_data
     assert line["receiver"].startswith(__name__)
     assert line["error"] == "ValueError"
     assert "anne" not in str(logs)
-    assert Supporter.objects.count() == 1
+    assert installation.failures() == {line["receiver"]: 1}
+    take_in(an_action(actionId=2, contact={"email": "other@example.org", "contactRef": "other"}))
+    assert installation.failures() == {line["receiver"]: 2}
+    assert Supporter.objects.count() == 2
     assert set(Change.objects.values_list("kind", flat=True)) >= {"supporter.changed", "action.recorded"}
     assert not Change.objects.filter(kind="own").exists()
 
