@@ -73,7 +73,7 @@ class Snapshots:
         return [self._one(row, batch) for row in self._without_anothers(rows)]
 
     def _without_anothers(self, rows: Sequence[Claimed]) -> list[Claimed]:
-        """After an undone merge a contact is another person's again: what ends or forgets one must not reach the other."""
+        """After an undone merge a contact is another person's again: what ends one must not reach the other."""
         remote = {one for row in rows for one in row.remote_others}
         if not remote:
             return list(rows)
