@@ -173,7 +173,8 @@ def _environ(scope: Scope, body: BinaryIO) -> dict[str, Any]:
         "SERVER_PROTOCOL": "HTTP/" + scope.get("http_version", "1.1"),
         "REMOTE_ADDR": (scope.get("client") or ("",))[0],
         "wsgi.version": (1, 0),
-        "wsgi.url_scheme": scope.get("scheme", "http"),
+        # Not the scope's: gunicorn believes X-Forwarded-Proto of any local client, and here TRUST_PROXY decides.
+        "wsgi.url_scheme": "http",
         "wsgi.input": body,
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
