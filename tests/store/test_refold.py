@@ -33,7 +33,7 @@ def anna(ref):
 
 
 ANNA = "(SELECT id FROM sync_supporter WHERE email = 'anna@example.org')"
-BREAKS = {
+COLUMNS = {
     **{
         f"supporter's {column}": f"UPDATE sync_supporter SET {column} = 'x'"
         for column in (
@@ -50,6 +50,8 @@ BREAKS = {
         for column in ("email_status_changed_at", "details_given_at", "first_action_at", "last_action_at")
     },
     "action_count": "UPDATE sync_supporter SET action_count = 77",
+}
+ROWS = {
     "supporter gone": f"DELETE FROM sync_supporter WHERE id = {ANNA}",
     "supporter of nobody": "UPDATE sync_supporter SET id = 4711 WHERE id = 1",
     "contact of nobody": "UPDATE sync_contact SET supporter_id = NULL",
@@ -77,11 +79,24 @@ BREAKS = {
 }
 
 
-@pytest.mark.parametrize("broken", BREAKS)
+@pytest.mark.parametrize("broken", ROWS)
 def test_what_a_hand_breaks_is_found_and_mended(store_database, people, broken):
-    store_database.query(BREAKS[broken])
+    store_database.query(ROWS[broken])
     if broken == "actions and contacts of nobody":
         store_database.query("UPDATE sync_contact SET supporter_id = NULL")
+
+    is_mended(people)
+
+
+@pytest.mark.parametrize("broken", COLUMNS)
+@pytest.mark.parametrize("store_database", ["sqlite"], indirect=True)
+def test_every_column_of_a_supporter_is_mended(store_database, people, broken):
+    store_database.query(COLUMNS[broken])
+
+    is_mended(people)
+
+
+def is_mended(people):
     assert refold(check=True).total > 0
 
     refold()
