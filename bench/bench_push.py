@@ -215,6 +215,7 @@ def _latency(database: Database, there: Receiver, load: int) -> tuple[float, flo
     there.seen.recv()
     running = subprocess.Popen(_command(), env=_env(database), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
+        _until_it_runs(there)
         committed = _steady(load)
         time.sleep(3)
     finally:
@@ -227,14 +228,25 @@ def _latency(database: Database, there: Receiver, load: int) -> tuple[float, flo
     return median(waits), quantiles(waits, n=100)[98]
 
 
+def _until_it_runs(there: Receiver) -> None:
+    """Wait until the worker has delivered somebody: how long a process takes to start is not measured."""
+    _people(1, 999_999)
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        there.seen.send("all")
+        if there.seen.recv():
+            return
+        time.sleep(0.2)
+    raise AssertionError("nobody arrived")
+
+
 def _steady(load: int) -> dict[int, float]:
     committed: dict[int, float] = {}
     number, started = 1_000_000, time.monotonic()
-    time.sleep(3)
     for tick in range(_SECONDS_OF_LOAD * 10):
         few = max(load // 10, 1)
         _people(few, number)
         committed |= dict.fromkeys(range(number, number + few), time.time())
         number += few
-        time.sleep(max(started + 3 + tick / 10 - time.monotonic(), 0))
+        time.sleep(max(started + tick / 10 - time.monotonic(), 0))
     return committed
