@@ -51,7 +51,7 @@ def test_a_channel_taken_away_for_an_unanswered_batch_is_opened_again(database, 
 
 
 def test_a_broker_that_restarts_under_load_is_waited_for(database, server, own_broker, tmp_path):
-    messages = all_sorts(600, SEED)
+    messages = all_sorts(300, SEED)
     own_broker.publish(*messages)
     with consuming(database, own_broker, tmp_path / "log", "--batch-size", "20") as consumer:
         server.down()

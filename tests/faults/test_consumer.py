@@ -71,7 +71,7 @@ def test_a_connection_cut_in_the_middle_of_a_batch_costs_nothing(database, broke
 @on_postgresql
 def test_two_consumers_of_different_speed_share_the_queue(database, broker, tmp_path):
     """One takes its messages one by one and is frozen for a while, the other takes them by hundreds."""
-    messages = all_sorts(800, SEED)
+    messages = all_sorts(300, SEED)
     broker.declare()
     with (
         consuming(database, broker, tmp_path / "slow", "--batch-size", "1") as slow,
