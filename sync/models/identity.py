@@ -40,7 +40,7 @@ class SharedEmail(models.Model):
 class Erasure(models.Model):
     """An erasure mark (rule 7): its time as an Instant, and what it remembers of complaints.
 
-    `spam` is a list of [organisation or 0, Instant of the oldest complaint that was removed].
+    `spam` is a list of [organisation or 0, hash of a key, Instant of the oldest complaint that was removed].
     """
 
     at = models.BigIntegerField()

@@ -26,17 +26,18 @@ HashKey = Callable[[str, str], str]
 class Reach:
     """An erasure at a time, with all hashes that it has reached.
 
-    `spam` maps organisations, 0 for none, to the time of the oldest complaint that it has removed.
+    `spam` maps an organisation (0 for none) and the hash of a key to the time of the oldest complaint that it has
+    removed of whoever had that key.
     """
 
     at: Instant
     keys: set[str] = field(default_factory=set)
-    spam: dict[int, Instant] = field(default_factory=dict)
+    spam: dict[tuple[int, str], Instant] = field(default_factory=dict)
 
-    def remember(self, org: int, since: Instant) -> None:
-        """Keep in mind a complaint that is at or before this mark."""
+    def remember(self, org: int, key: str, since: Instant) -> None:
+        """Keep in mind a complaint of whoever had a key, where it is at or before this mark."""
         if since <= self.at:
-            self.spam[org] = min(since, self.spam.get(org, since))
+            self.spam[org, key] = min(since, self.spam.get((org, key), since))
 
 
 @dataclass(slots=True)
@@ -84,7 +85,8 @@ class Marks:
         for reach in same:
             self.reaches.remove(reach)
             mark.keys |= reach.keys
-            mark.spam |= reach.spam
+            for (org, key), since in reach.spam.items():
+                mark.remember(org, key, since)
         self.reaches.append(mark)
         return True
 
@@ -123,7 +125,7 @@ class Marks:
             (org, reach.at)
             for reach in self.reaches
             if self._carried(keys, reach.at) & reach.keys
-            for org in reach.spam
+            for org, _ in reach.spam
         }
 
     def spread(self, contacts: dict[Pair, Said], heard: dict[Pair, Heard], links: Iterable[HandLink]) -> None:
@@ -149,8 +151,9 @@ class Marks:
             if other.at <= reach.at:
                 self._pass(reach, self._carried(other.keys, reach.at))
             if other.keys & reach.keys:
-                for org, since in other.spam.items():
-                    reach.remember(org, since)
+                for (org, key), since in other.spam.items():
+                    if key in reach.keys:
+                        reach.remember(org, key, since)
         return len(reach.keys) != before
 
     def _pass(self, reach: Reach, keys: set[str]) -> None:
@@ -204,7 +207,8 @@ def _kept_entries(entries: Entries, pair: Pair, marks: Marks, *, hashed: bool) -
         removing = [reach for reach in marks.on(pair) if key.at <= reach.at and not _spares(reach, key, pair, marks)]
         if key.kind == ConsentKind.SPAM:
             for reach in removing:
-                reach.remember(key.org, key.at)
+                for mark_key in marks.keys_of(pair):
+                    reach.remember(key.org, mark_key, key.at)
         if not removing:
             email = key.email if hashed or not key.email else marks.hashed((key.email, ""))[0]
             kept[key._replace(email=email)] = atoms

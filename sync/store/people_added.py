@@ -161,7 +161,7 @@ class PeopleAdded:
             f"SELECT id, at, CAST(spam AS text) FROM sync_erasure WHERE {among('id', 'bigint')}",
             [listed(new)],
         ):
-            reach = Reach(at, set(), dict(_decode(spam)))
+            reach = Reach(at, set(), {(org, key): since for org, key, since in _decode(spam)})
             self._erasures[erasure_id], self._erasure_ids[reach] = reach, erasure_id
             self.kept.marks.reaches.append(reach)
         hashes: set[str] = set()
@@ -286,5 +286,4 @@ def _dump_heard(heard: Heard, supporters: list[int]) -> str:
 
 
 def _dump_spam(reach: Reach) -> str:
-    spam: list[tuple[int, Instant]] = sorted(reach.spam.items())
-    return canonical(spam)
+    return canonical(sorted([org, key, since] for (org, key), since in reach.spam.items()))
