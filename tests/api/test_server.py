@@ -130,7 +130,7 @@ def _requests_of(server) -> int:
 
 
 def _until(condition) -> None:
-    for _ in range(400):
+    for _ in range(1800):
         if condition():
             return
         time.sleep(0.05)
