@@ -182,8 +182,8 @@ def test_missing_packages_are_installed_and_named(run, tmp_path, monkeypatch, ca
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ([], ["-n", "2"]),
-        (["tests/rules", "-k", "x"], ["-n", "2"]),
+        ([], ["-n", "3"]),
+        (["tests/rules", "-k", "x"], ["-n", "3"]),
         (["-n0"], []),
         (["--pdb"], []),
         (["-n", "4"], []),

@@ -22,7 +22,7 @@ from .wire import (
 from .words import UnreadableError, canonical, email_key, ref_key, time_of
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.one_of(strategies.items(), strategies.items(shared=True)),
     strategies.policies(),
@@ -36,7 +36,7 @@ def test_neither_order_nor_repetition_matters(said, policies, random):
     assert canonical(state(again, policies=policies)) == canonical(state(said, policies=policies))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(near.near_messages())
 def test_whatever_is_broken_in_a_message_it_is_read_or_called_unreadable(body):
     found = state([message(body)])

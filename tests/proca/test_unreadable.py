@@ -5,7 +5,7 @@ from dataclasses import asdict
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sync.proca import times
@@ -336,6 +336,7 @@ def test_any_json_ends_in_a_value(value):
     assert_sound(reading(json.dumps(value).encode()))
 
 
+@settings(max_examples=40)
 @given(
     st.sampled_from(["proca:action:1", "proca:action:2", "proca:event:2"]),
     st.dictionaries(st.text(), json_values),

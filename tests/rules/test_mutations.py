@@ -168,7 +168,7 @@ def a_mark_is_not_passed_on(patch):
 
 
 def an_erasure_forgets_complaints(patch):
-    patch.setattr(erasure.Reach, "remember", lambda self, org, since: None)
+    patch.setattr(erasure.Reach, "remember", lambda self, org, key, since: None)
 
 
 def a_shared_email_links(patch):
