@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
@@ -32,16 +32,22 @@ def whole_file(path: Path) -> Iterator[TextIO]:
 
 @contextlib.contextmanager
 def _beside(target: Path) -> Iterator[TextIO]:
+    # The name is known before the file is there: whenever a stop comes, it is found and removed.
+    part = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}")
     try:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.")
-    except OSError as error:
-        raise failure(f"the output file cannot be made ({error.strerror})") from None
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
+        with _made(part) as file:
             yield file
             file.flush()
-            os.fsync(descriptor)
-        Path(name).replace(target)
+            os.fsync(file.fileno())
+        part.replace(target)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
         raise
+
+
+def _made(part: Path) -> TextIO:
+    """Make a file that only its owner may read."""
+    try:
+        return open(part, "x", encoding="utf-8", newline="", opener=lambda path, flags: os.open(path, flags, 0o600))
+    except OSError as error:
+        raise failure(f"the output file cannot be made ({error.strerror})") from None
