@@ -28,6 +28,10 @@ def stored(project) -> Any:
 # --- The queue ---------------------------------------------------------------------------------------
 
 
+#: What speaks of the queue alone is tried on one database.
+on_postgresql = pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+
+
 def test_draining_a_queue_with_all_sorts(project, broker):
     broker.declare()
     broker.publish(*actions(5), *actions(2), b"{not json", b"")
@@ -61,6 +65,7 @@ def test_a_second_run_has_nothing_to_do(project, broker):
     assert summary_of(done.stdout)["received"] == 0
 
 
+@on_postgresql
 def test_over_tls(project, broker):
     broker.declare()
     broker.publish(*actions(1))
@@ -70,6 +75,7 @@ def test_over_tls(project, broker):
     assert summary_of(done.stdout)["stored"] == 1
 
 
+@on_postgresql
 def test_a_limit_takes_no_more(project, broker):
     broker.declare()
     broker.publish(*actions(20))
@@ -93,6 +99,7 @@ def test_a_dry_run_changes_nothing_anywhere(project, broker):
     assert project.value("SELECT count(*) FROM sync_quarantinedmessage") == 0
 
 
+@on_postgresql
 def test_a_dry_run_stops_by_itself(project, broker):
     broker.declare()
     broker.publish(*actions(1_200))
@@ -103,6 +110,7 @@ def test_a_dry_run_stops_by_itself(project, broker):
     wait_until(lambda: broker.depth() == 1_200, "all of them back", 5)
 
 
+@on_postgresql
 def test_what_is_dumped_can_be_read_again(project, broker, tmp_path):
     broker.declare()
     broker.publish(*actions(5), b"{not json")
@@ -118,6 +126,7 @@ def test_what_is_dumped_can_be_read_again(project, broker, tmp_path):
     assert project.query("SELECT reader FROM sync_quarantinedmessage") == [(7,)]
 
 
+@on_postgresql
 def test_several_queues_each_with_its_reader(project, broker):
     broker.declare("cus.7.deliver")
     broker.declare("cus.8.deliver")
@@ -132,6 +141,7 @@ def test_several_queues_each_with_its_reader(project, broker):
     assert project.query("SELECT reader FROM sync_quarantinedmessage ORDER BY reader") == [(7,), (8,)]
 
 
+@on_postgresql
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_idle_it_ends_at_once_with_its_summary(project, broker, number):
     broker.declare()
@@ -149,6 +159,7 @@ def test_idle_it_ends_at_once_with_its_summary(project, broker, number):
     assert broker.depth() == 0
 
 
+@on_postgresql
 def test_waiting_for_the_broker_it_ends_at_once(project, broker):
     running = project.start("consume_proca", env=broker.env(port=1))
     time.sleep(3)
@@ -185,7 +196,7 @@ def test_on_a_terminal_one_line_tells_where_it_stands(project, broker, workers):
     assert len(out.splitlines()) == 1
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@on_postgresql
 def test_waiting_for_the_database_it_ends_at_once(project, broker):
     broker.declare()
     broker.publish(*actions(3))
@@ -204,7 +215,7 @@ def test_waiting_for_the_database_it_ends_at_once(project, broker):
     wait_until(lambda: broker.depth() == 3, "the messages back", 5)
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@on_postgresql
 def test_two_workers_share_the_queue(project, broker):
     broker.declare()
     broker.publish(*actions(2_000))
@@ -220,7 +231,7 @@ def test_two_workers_share_the_queue(project, broker):
     assert "another_consumer" not in done.stderr
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@on_postgresql
 @pytest.mark.fault
 def test_a_killed_worker_costs_no_message(project, broker):
     broker.declare()
@@ -243,6 +254,7 @@ def test_a_killed_worker_costs_no_message(project, broker):
 # --- What cannot work --------------------------------------------------------------------------------
 
 
+@on_postgresql
 def test_a_wrong_password_is_one_line(project, broker):
     broker.declare()
 
@@ -252,6 +264,7 @@ def test_a_wrong_password_is_one_line(project, broker):
     assert "secretsecret" not in done.stderr + done.stdout
 
 
+@on_postgresql
 def test_an_untrusted_certificate_is_one_line(project, broker):
     broker.declare()
     env = broker.env(tls=True) | {"PROCA_CA_FILE": ""}
@@ -259,11 +272,12 @@ def test_an_untrusted_certificate_is_one_line(project, broker):
     assert "certificate" in one_line(project.manage("consume_proca", env=env), code=1)
 
 
+@on_postgresql
 def test_a_missing_queue_is_one_line(project, broker):
     assert "cus.9.deliver" in one_line(project.manage("consume_proca", env=broker.env("cus.9.deliver")), code=1)
 
 
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@on_postgresql
 def test_a_missing_queue_is_one_line_with_workers_too(project, broker):
     done = project.manage("consume_proca", "--workers", "2", env=broker.env("cus.9.deliver"))
 
