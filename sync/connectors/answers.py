@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -19,6 +19,7 @@ from sync.connectors.contract import (
     Misconfigured,
     NoAnswer,
     Outcome,
+    Partial,
     RateLimited,
     Rejected,
     RemoteState,
@@ -179,3 +180,34 @@ def no_answer(trouble: NoAnswer) -> Outcome:
     if trouble.lasting:
         return Misconfigured(message=trouble.reason)
     return Retry(reason=trouble.reason, of_destination=True)
+
+
+class Failed(Exception):
+    """An answer that ends what is done for a person."""
+
+    def __init__(self, what: Outcome) -> None:
+        super().__init__("failed")
+        self.outcome = what
+
+
+def with_actions(person: Delivered, told: Iterator[str]) -> Outcome:
+    """Return a person with the keys of the actions that are told of them; what came before a failure is kept."""
+    done: list[str] = []
+    try:
+        for key in told:
+            done.append(key)  # noqa: PERF402 - what came before a failure is kept
+    except (Failed, NoAnswer) as trouble:
+        return partly(trouble, person, tuple(done))
+    return replace(person, actions_done=tuple(done))
+
+
+def partly(
+    trouble: Failed | NoAnswer, person: Delivered, done: tuple[str, ...] = (), *, person_done: bool = True
+) -> Outcome:
+    """Return what a failure leaves: what is done of a person, and what is to be tried again."""
+    rest = trouble.outcome if isinstance(trouble, Failed) else no_answer(trouble)
+    if not isinstance(rest, Retry | RateLimited | Rejected | Misconfigured):
+        return rest
+    return Partial(
+        rest=rest, person_done=person_done, remote_id=person.remote_id, actions_done=done, remote=person.remote
+    )

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from sync.connectors.answers import Answer, Means, outcome
+from sync.connectors.answers import Answer, Failed, Means, outcome
 from sync.connectors.contract import Context, Outcome, Request, Response, json_request
 from sync.terms import ConsentKind
 
@@ -30,14 +30,6 @@ STOPS = {
     "spam complaint": ConsentKind.SPAM,
     "previous spam complaint": ConsentKind.SPAM,
 }
-
-
-class Failed(Exception):
-    """An answer that ends what is done for a person."""
-
-    def __init__(self, what: Outcome) -> None:
-        super().__init__("failed")
-        self.outcome = what
 
 
 def base(context: Context) -> str:

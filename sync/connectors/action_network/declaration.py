@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +14,6 @@ from sync.connectors.action_network.api import (
     ANSWERS,
     PAGE,
     STOPS,
-    Failed,
     address_in,
     all_of,
     base,
@@ -29,7 +27,7 @@ from sync.connectors.action_network.api import (
     send,
 )
 from sync.connectors.action_network.person import SUBSCRIBED, UNSUBSCRIBED, address_of, forget, helper, tell
-from sync.connectors.answers import no_answer, one_by_one
+from sync.connectors.answers import Failed, one_by_one, with_actions
 from sync.connectors.contract import (
     ActionItem,
     Checked,
@@ -40,17 +38,11 @@ from sync.connectors.contract import (
     Feature,
     Item,
     Mapped,
-    Misconfigured,
     Mode,
-    NoAnswer,
     Outcome,
-    Partial,
     Polled,
-    RateLimited,
-    Rejected,
     Report,
     Request,
-    Retry,
     Seen,
     Setting,
     SettingType,
@@ -69,20 +61,7 @@ def _push_one(context: Context, item: Item) -> Outcome:
         person = Delivered(remote_id=item.remote_id) if is_known else tell(context, item)
     except Failed as failed:
         return failed.outcome
-    done: list[str] = []
-    try:
-        for key in _told_actions(context, item, person.remote_id):
-            done.append(key)  # noqa: PERF402 - what came before a failure is kept
-    except (Failed, NoAnswer) as trouble:
-        return _partly(trouble, person, tuple(done))
-    return replace(person, actions_done=tuple(done))
-
-
-def _partly(trouble: Failed | NoAnswer, person: Delivered, done: tuple[str, ...]) -> Outcome:
-    rest = trouble.outcome if isinstance(trouble, Failed) else no_answer(trouble)
-    if not isinstance(rest, Retry | RateLimited | Rejected | Misconfigured):
-        return rest
-    return Partial(rest=rest, remote_id=person.remote_id, actions_done=done, remote=person.remote)
+    return with_actions(person, _told_actions(context, item, person.remote_id))
 
 
 # --- What people did ---------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from typing import Any
 
 from sync.connectors.action_network.api import (
     STOPS,
-    Failed,
     address_in,
     all_of,
     moment,
@@ -22,6 +21,7 @@ from sync.connectors.action_network.api import (
     resource,
     send,
 )
+from sync.connectors.answers import Failed
 from sync.connectors.contract import Context, Delivered, Item, Outcome, Rejected, RemoteState
 
 SUBSCRIBED, UNSUBSCRIBED = "subscribed", "unsubscribed"

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from sync.connectors.answers import Answer, Means, outcome
+from sync.connectors.answers import Answer, Failed, Means, outcome
 from sync.connectors.contract import Context, Outcome, Request, Response, json_request
 
 BASE = "https://api.brevo.com/v3"
@@ -26,14 +26,6 @@ ANSWERS = (
     Answer(status=402, means=Means.MISCONFIGURED, says="the account has no credits or plan for this", source=_ERRORS),
     Answer(status=429, means=Means.RATE_LIMITED, source="https://developers.brevo.com/docs/limit-headers"),
 )
-
-
-class Failed(Exception):
-    """An answer that ends what is done for a person."""
-
-    def __init__(self, what: Outcome) -> None:
-        super().__init__("failed")
-        self.outcome = what
 
 
 def request(context: Context, method: str, path: str, body: Any = None) -> Request:

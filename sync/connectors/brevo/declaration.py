@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from sync.connectors.answers import no_answer, one_by_one
-from sync.connectors.brevo.api import ANSWERS, Failed, asked, by_email, by_id, contact, refusal, request, send
+from sync.connectors.answers import Failed, one_by_one, with_actions
+from sync.connectors.brevo.api import ANSWERS, asked, by_email, by_id, contact, refusal, request, send
 from sync.connectors.brevo.back import is_authentic, poll_with, read_reports
 from sync.connectors.brevo.person import address_of, forget, new_body, numbers, tell
 from sync.connectors.contract import (
@@ -28,16 +27,10 @@ from sync.connectors.contract import (
     Inbox,
     Item,
     Mapped,
-    Misconfigured,
     Mode,
-    NoAnswer,
     Outcome,
-    Partial,
     Polled,
-    RateLimited,
-    Rejected,
     Request,
-    Retry,
     Seen,
     Setting,
     SettingType,
@@ -56,20 +49,7 @@ def _push_one(context: Context, item: Item) -> Outcome:
         person = Delivered(remote_id=item.remote_id) if is_known else tell(context, item)
     except Failed as failed:
         return failed.outcome
-    done: list[str] = []
-    try:
-        for key in _events(context, item, person.remote_id):
-            done.append(key)  # noqa: PERF402 - what came before a failure is kept
-    except (Failed, NoAnswer) as trouble:
-        return _partly(trouble, person, tuple(done))
-    return replace(person, actions_done=tuple(done))
-
-
-def _partly(trouble: Failed | NoAnswer, person: Delivered, done: tuple[str, ...]) -> Outcome:
-    rest = trouble.outcome if isinstance(trouble, Failed) else no_answer(trouble)
-    if not isinstance(rest, Retry | RateLimited | Rejected | Misconfigured):
-        return rest
-    return Partial(rest=rest, remote_id=person.remote_id, actions_done=done, remote=person.remote)
+    return with_actions(person, _events(context, item, person.remote_id))
 
 
 def _events(context: Context, item: Item, remote_id: str | None) -> Iterator[str]:

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from sync.connectors.answers import Failed
 from sync.connectors.brevo.api import (
-    Failed,
     attributes,
     by_email,
     by_id,

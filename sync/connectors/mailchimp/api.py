@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sync.connectors.answers import Answer, Means, outcome
+from sync.connectors.answers import Answer, Failed, Means, outcome
 from sync.connectors.contract import Context, Item, Outcome, Request, Response, json_request
 from sync.terms import ConsentKind
 
@@ -53,14 +53,6 @@ class Place(NamedTuple):
     @property
     def path(self) -> str:
         return f"/lists/{self.audience}/members/{self.hash}"
-
-
-class Failed(Exception):
-    """An answer that ends what is done for a person."""
-
-    def __init__(self, what: Outcome) -> None:
-        super().__init__("failed")
-        self.outcome = what
 
 
 # --- Asking ------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from sync.connectors.answers import no_answer
+from sync.connectors.answers import Failed, no_answer
 from sync.connectors.contract import (
     Checked,
     Choice,
@@ -39,7 +39,6 @@ from sync.connectors.contract import (
 )
 from sync.connectors.mailchimp.api import (
     ANSWERS,
-    Failed,
     Place,
     asked,
     hashed,

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from sync.connectors.answers import Failed
 from sync.connectors.contract import (
     Context,
     Delivered,
@@ -21,7 +22,6 @@ from sync.connectors.contract import (
 )
 from sync.connectors.mailchimp.api import (
     COMPLIANCE,
-    Failed,
     Place,
     asked,
     done,

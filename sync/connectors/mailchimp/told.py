@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
-from sync.connectors.answers import no_answer
+from sync.connectors.answers import Failed, partly, with_actions
 from sync.connectors.contract import (
     ActionItem,
     Context,
     Delivered,
     Item,
-    Misconfigured,
     NoAnswer,
     Outcome,
-    Partial,
-    RateLimited,
-    Rejected,
-    Retry,
 )
-from sync.connectors.mailchimp.api import Failed, Place, asked, done, send
+from sync.connectors.mailchimp.api import Place, asked, done, send
 
 # --- Tags and events ---------------------------------------------------------------------------------
 
@@ -34,23 +28,8 @@ def told(context: Context, item: Item, person: Outcome) -> Outcome:
         for place in places:
             _tag(context, item, place)
     except (Failed, NoAnswer) as trouble:
-        return _rest(trouble, person, person_done=False)
-    done: list[str] = []
-    try:
-        for key in _events(context, item, places):
-            done.append(key)  # noqa: PERF402 - what came before a failure is kept
-    except (Failed, NoAnswer) as trouble:
-        return _rest(trouble, person, person_done=True, done=tuple(done))
-    return replace(person, actions_done=tuple(done))
-
-
-def _rest(trouble: Failed | NoAnswer, person: Delivered, *, person_done: bool, done: tuple[str, ...] = ()) -> Outcome:
-    rest = trouble.outcome if isinstance(trouble, Failed) else no_answer(trouble)
-    if not isinstance(rest, Retry | RateLimited | Rejected | Misconfigured):
-        return rest
-    return Partial(
-        rest=rest, person_done=person_done, remote_id=person.remote_id, actions_done=done, remote=person.remote
-    )
+        return partly(trouble, person, person_done=False)
+    return with_actions(person, _events(context, item, places))
 
 
 def tags_of(item: Item) -> dict[str, str]:
