@@ -42,6 +42,7 @@ _SLICE = 0.1
 #: How often to look whether the next batch can be opened, while one is stored.
 _GLANCE = 0.005
 _SECONDS_BETWEEN_RETRIES = 30.0
+_SECONDS_BETWEEN_FULL_COLLECTIONS = 600.0
 #: How long to wait for the database before the next attempt.
 _PAUSES = (0.5, 5.0)
 #: After a stop: for a batch in its first attempt, and for a database that was waited for already.
@@ -110,6 +111,7 @@ class Worker:
         self._stop = stop
         self._report = report
         self._report_at = self._retry_at = 0.0
+        self._collect_at = time.monotonic() + _SECONDS_BETWEEN_FULL_COLLECTIONS
         self._ahead: InHand | None = None
         self._aside = Aside("database")
 
@@ -225,14 +227,20 @@ class Worker:
         if self._order.dry_run or time.monotonic() < self._retry_at:
             return
         self._retry_at = time.monotonic() + _SECONDS_BETWEEN_RETRIES
-        # Others may make circles: a driver, a receiver of signals. They are young.
-        gc.collect(1)
+        self._collect()
         try:
             retried = self._await(self._aside.start(partial(_retry_kept, self._keys)), _GRACE[1])
         except Away:
             return
         if retried != Retried():
             log.info("quarantine_retried", stored=retried.stored, kept=retried.kept)
+
+    def _collect(self) -> None:
+        """Free the circles that others make: a driver, a receiver; seldom also the old ones, of connections that broke."""
+        is_time = time.monotonic() >= self._collect_at
+        gc.collect(2 if is_time else 1)
+        if is_time:
+            self._collect_at = time.monotonic() + _SECONDS_BETWEEN_FULL_COLLECTIONS
 
     def _tell(self) -> None:
         if time.monotonic() >= self._report_at:
