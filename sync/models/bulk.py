@@ -30,6 +30,16 @@ def among(column: str, kind: str = "text") -> str:
     return f"{column} IN (SELECT value FROM json_each(%s))"
 
 
+def naming(column: str) -> str:
+    """Return the condition that the text of a JSON column holds one of a list of texts, which `listed` passes."""
+    if is_postgresql():
+        return (
+            "EXISTS (SELECT 1 FROM unnest(%s::text[]) AS one (value)"
+            f" WHERE strpos(CAST({column} AS text), one.value) > 0)"
+        )
+    return f"EXISTS (SELECT 1 FROM json_each(%s) AS one WHERE instr({column}, one.value) > 0)"
+
+
 def listed(values: Iterable[Any]) -> Any:
     """Return a list as the parameter that `among` takes."""
     return _array(values) if is_postgresql() else json.dumps(list(values))

@@ -11,7 +11,7 @@ from functools import partial
 from sync.rules.actions import Told
 from sync.rules.contacts import Entries, Said, join_entries
 from sync.rules.erasure import CLEAR, HASHED, HandLink, HashKey, Heard, Marks, keep, keep_heard
-from sync.rules.facts import Facts, LinkFacts, MarkFacts, NoticeFacts, PlaceFacts
+from sync.rules.facts import Facts, LinkFacts, MarkFacts, PlaceFacts
 from sync.rules.identity import Pair
 from sync.rules.newest import Given, News, join_given
 from sync.terms import Instant
@@ -56,7 +56,6 @@ class Kept:
         self.places: dict[tuple[str, int], dict[str, Given]] = {}
         self.links: dict[LinkKey, HandLink] = {}
         self.shared: dict[str, Shared] = {}
-        self.notices: dict[tuple[NoticeFacts, int | None], None] = {}
         # Not a method of this object: in a circle, a batch would not go when its time is over.
         self.marks = Marks(hash_key, partial(_was_shared, self.shared))
         #: What has changed since it was read, for whoever writes it.

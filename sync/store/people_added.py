@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import msgspec
-from django.db import connection
 
 from sync.models import Erasure, Link, Mark, SharedEmail, WaitingEntries, bulk
-from sync.models.bulk import among, listed, select
+from sync.models.bulk import among, listed, naming, select
 from sync.rules.contacts import dump_entries, load_entries
 from sync.rules.erasure import CLEAR, HASHED, HandLink, Heard, Reach
 from sync.rules.identity import Pair, pair_text, text_pair
@@ -29,14 +28,6 @@ _WAITING = (
     "SELECT id, email_hash, ref_hash, CAST(entries AS text), oldest, CAST(supporters AS text)"
     " FROM sync_waitingentries WHERE "
 )
-#: Few entries name another email than the key they were given by, so their text is searched.
-_NAMING = {
-    "postgresql": (
-        "names_email AND EXISTS"
-        " (SELECT 1 FROM unnest(%s::text[]) AS one (value) WHERE strpos(CAST(entries AS text), one.value) > 0)"
-    ),
-    "sqlite": "names_email AND EXISTS (SELECT 1 FROM json_each(%s) AS one WHERE instr(entries, one.value) > 0)",
-}
 _SHARED = "SELECT id, email_hash, email, CAST(history AS text) FROM sync_sharedemail WHERE "
 _WAITING_COLUMNS = ("entries", "oldest", "supporters", "names_email")
 _decode = msgspec.json.Decoder().decode
@@ -85,7 +76,8 @@ class PeopleAdded:
         if not emails:
             return set()
         needles = listed(canonical(text) for one in emails for text in (CLEAR + one, self.hashes.of("e", one)))
-        return self._keep_waiting(select(_WAITING + _NAMING[connection.vendor], [needles]))
+        # Few entries name another email than the key they were given by, so that their text can be searched.
+        return self._keep_waiting(select(_WAITING + "names_email AND " + naming("entries"), [needles]))
 
     def named_actions(self) -> set[int]:
         """Return the actions that waiting confirmations name: whether these count depends on them."""

@@ -7,20 +7,17 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 
-from sync.models.bulk import select
 from sync.rules.people import People
 from sync.rules.plan import SUPPORTER_COLUMNS, supporter_columns
 from sync.store import whom
 from sync.store.errors import told_apart
 from sync.store.known import Reader
 from sync.store.merges import joined
-from sync.store.write import lock
+from sync.store.write import lock, policy_in_force
 
 _JSON = ("extra", "contact_refs", "other_emails")
-_POLICIES = "SELECT id, policy FROM sync_org WHERE policy IS NOT NULL AND policy <> ''"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +36,10 @@ def merged(first: int, second: int) -> Merged:
         facts = joined(one, other, time.time_ns() // 1000)
         reader = Reader([facts])
         reader.read()
-        policies: dict[int, str] = dict(select(_POLICIES))
+        policy = policy_in_force(reader.kept)
     reader.kept.fold(facts)
     reader.kept.settle()
-    people = People(reader.kept, lambda org: policies.get(org, settings.SUBSCRIPTION_POLICY))
+    people = People(reader.kept, policy)
     person = people.person_of[one.given[0]]
     columns = dict(zip(SUPPORTER_COLUMNS, supporter_columns(person), strict=True))
     columns |= {name: json.loads(columns[name]) for name in _JSON}

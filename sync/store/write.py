@@ -144,19 +144,20 @@ def fold_again(facts: Sequence[Facts], supporters: Collection[int] = (), *, dry_
 
 
 def _follows(reader: Reader) -> Again:
-    people = People(reader.kept, _policies(reader.kept))
+    people = People(reader.kept, policy_in_force(reader.kept))
     return Again(make_plan(reader.known, reader.kept, people), voice_rows(reader.kept, reader.voices))
 
 
-def _policies(kept: Kept) -> Callable[[int], str]:
+def policy_in_force(kept: Kept) -> Callable[[int], str]:
+    """Return what tells the policy in force of each organisation that is spoken of."""
     orgs = {org for said in kept.contacts.values() for org in said.orgs}
     orgs |= {key.org for said in kept.contacts.values() for key in said.entries}
     orgs |= {key.org for heard in kept.heard.values() for key in heard.entries}
     if not orgs:
         return lambda _: settings.SUBSCRIPTION_POLICY
     rows = select("SELECT id, policy FROM sync_org WHERE policy IS NOT NULL AND policy <> ''")
-    policies: dict[int, str] = dict(rows)
-    return lambda org: policies.get(org, settings.SUBSCRIPTION_POLICY)
+    own: dict[int, str] = dict(rows)
+    return lambda org: own.get(org, settings.SUBSCRIPTION_POLICY)
 
 
 def _origin(facts: Sequence[Facts]) -> str:
