@@ -236,7 +236,7 @@ class Worker:
             log.info("quarantine_retried", stored=retried.stored, kept=retried.kept)
 
     def _collect(self) -> None:
-        """Free the circles that others make: a driver, a receiver; seldom also the old ones, of connections that broke."""
+        """Free the circles that a driver or a receiver makes; seldom also the old ones, of connections that broke."""
         is_time = time.monotonic() >= self._collect_at
         gc.collect(2 if is_time else 1)
         if is_time:

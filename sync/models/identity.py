@@ -17,10 +17,15 @@ class Link(models.Model):
     a = CodePointTextField()
     b = CodePointTextField()
     history = ExactJSONField(default=list)
+    #: Whether one of its keys is known under its hash too: what comes to that hash must find the link.
+    marked = models.BooleanField(default=False)
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["a", "b", "kind"], name="link_once"),)
-        indexes = (models.Index(fields=["b"], name="link_b"),)
+        indexes = (
+            models.Index(fields=["b"], name="link_b"),
+            models.Index(fields=["id"], name="link_marked", condition=models.Q(marked=True)),
+        )
 
     def __str__(self) -> str:
         return f"link {self.pk}"

@@ -23,7 +23,7 @@ _ANYTHING = (
     "SELECT EXISTS (SELECT 1 FROM sync_link), EXISTS (SELECT 1 FROM sync_mark),"
     " EXISTS (SELECT 1 FROM sync_waitingentries), EXISTS (SELECT 1 FROM sync_sharedemail)"
 )
-_LINK = "SELECT id, kind, a, b, CAST(history AS text) FROM sync_link WHERE "
+_LINK = "SELECT id, kind, a, b, CAST(history AS text), marked FROM sync_link WHERE "
 _WAITING = (
     "SELECT id, email_hash, ref_hash, CAST(entries AS text), oldest, CAST(supporters AS text)"
     " FROM sync_waitingentries WHERE "
@@ -44,7 +44,7 @@ class PeopleAdded:
         #: Whether a mark has reached a key that it was not on before, once it is written.
         self.reached_more = False
         self._has_links, self._has_marks, self._has_waiting, self._has_shared = map(bool, select(_ANYTHING)[0])
-        self._links: dict[LinkKey, tuple[int, str]] = {}
+        self._links: dict[LinkKey, tuple[int, str, bool]] = {}
         self._heard: dict[Pair, tuple[int, str]] = {}
         self._shared: dict[str, tuple[int, str]] = {}
         self._erasures: dict[int, Reach] = {}
@@ -92,12 +92,15 @@ class PeopleAdded:
 
     def _read_links(self, pairs: set[Pair]) -> set[Pair]:
         texts = listed({pair_text(pair) for pair in pairs} | {pair_text(one) for one in _single(pairs)})
+        return self._keep_links(select(f"{_LINK}{among('a')} OR {among('b')}", [texts, texts]))
+
+    def _keep_links(self, rows: list[bulk.Row]) -> set[Pair]:
         more: set[Pair] = set()
-        for link_id, kind, a, b, history in select(f"{_LINK}{among('a')} OR {among('b')}", [texts, texts]):
+        for link_id, kind, a, b, history, marked in rows:
             link = HandLink(kind, text_pair(a), text_pair(b), [(at, what) for at, what in _decode(history)])
             key = (kind, link.a, link.b)
             if key not in self._links:
-                self._links[key] = (link_id, canonical(link.history))
+                self._links[key] = (link_id, canonical(link.history), bool(marked))
                 self.kept.links[key] = link
                 more |= {link.a, link.b}
         return more
@@ -111,10 +114,15 @@ class PeopleAdded:
             if self._has_shared:
                 self._read_shared(wanted)
             waiting = self._read_waiting(wanted) if self._has_waiting else set()
-            hashes = self._read_marks(wanted) if self._has_marks else set()
-            more |= self._flagged(hashes - self._seen_hashes) if hashes else set()
+            marked = self._read_marks(wanted) if self._has_marks else set()
+            unmarked = {key[1:] for pair in waiting for key in pair if key[:1] == HASHED} - marked
             more |= waiting
-            hashes |= {key[1:] for pair in waiting for key in pair if key[:1] == HASHED}
+            hashes = marked | unmarked
+            if unread := hashes - self._seen_hashes:
+                more |= self._contacts_known_as(unread)
+                more |= self._links_known_as(unread) if self._has_links else set()
+                # What names a marked email is under its hash already.
+                more |= self._entries_known_as(unmarked & unread)
         return more
 
     def _read_shared(self, wanted: object) -> None:
@@ -166,11 +174,30 @@ class PeopleAdded:
             self._marked[erasure_id] = set(self._erasures[erasure_id].keys)
         return hashes
 
-    def _flagged(self, hashes: set[str]) -> set[Pair]:
+    def _contacts_known_as(self, hashes: set[str]) -> set[Pair]:
         """Return contacts with a key of these hashes: somebody made again, known here by the hash alone."""
         pairs = [(email, ref) for email, ref in select("SELECT email, ref FROM sync_contact WHERE marked")]
         self.hashes.look_up(pairs)
         return {pair for pair in pairs if self.kept.marks.keys_of(pair) & hashes}
+
+    def _links_known_as(self, hashes: set[str]) -> set[Pair]:
+        """Read the links with a key of these hashes; return the pairs that they lead to."""
+        rows = select(_LINK + "marked")
+        pairs = {row[0]: [text_pair(text) for text in row[2:4]] for row in rows}
+        self.hashes.look_up(pair for both in pairs.values() for pair in both)
+        return self._keep_links([row for row in rows if self.kept.marks.keys_of(*pairs[row[0]]) & hashes])
+
+    def _entries_known_as(self, hashes: set[str]) -> set[Pair]:
+        """Read entries that name, in clear, an email of these hashes though they stand under another key."""
+        if not hashes:
+            return set()
+        rows = select(_WAITING + "names_email")
+        named = {
+            row[0]: [(key.email[1:], "") for key in load_entries(_decode(row[3])) if key.email[:1] == CLEAR]
+            for row in rows
+        }
+        self.hashes.look_up(pair for pairs in named.values() for pair in pairs)
+        return self._keep_waiting([row for row in rows if self.kept.marks.keys_of(*named[row[0]]) & hashes])
 
     # Writing what became of it.
 
@@ -187,16 +214,23 @@ class PeopleAdded:
 
     def _write_links(self) -> None:
         new, changed = [], []
+        hashes = self._passing_hashes() if self.kept.links else set()
         for key, link in self.kept.links.items():
-            row_id, before = self._links.get(key, (0, ""))
-            after = canonical(link.history)
+            row_id, *before = self._links.get(key, (0, "", False))
+            after = [canonical(link.history), bool(self.kept.marks.keys_of(link.a, link.b) & hashes)]
             if not row_id:
-                new.append((link.kind, pair_text(link.a), pair_text(link.b), after))
+                new.append((link.kind, pair_text(link.a), pair_text(link.b), *after))
             elif after != before:
-                changed.append((after, row_id))
-        bulk.insert(Link, ("kind", "a", "b", "history"), new)
-        bulk.update(Link, ("history",), changed)
-        bulk.delete(Link, [row_id for key, (row_id, _) in self._links.items() if key not in self.kept.links])
+                changed.append((*after, row_id))
+        bulk.insert(Link, ("kind", "a", "b", "history", "marked"), new)
+        bulk.update(Link, ("history", "marked"), changed)
+        bulk.delete(Link, [row_id for key, (row_id, *_) in self._links.items() if key not in self.kept.links])
+
+    def _passing_hashes(self) -> set[str]:
+        """Return the hashes that marks are on, or can reach by what an event left of a pair."""
+        hashes = {key for reach in self.kept.marks.reaches for key in reach.keys}
+        passing = [pair for pair, heard in self.kept.heard.items() if heard.oldest is not None]
+        return hashes | self.kept.marks.keys_of(*passing)
 
     def _write_shared(self) -> bool:
         new, changed = [], []

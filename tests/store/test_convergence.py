@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from sync.intake.retry import retry
 from sync.intake.sources import Raw
 from sync.intake.take import take
-from sync.models import QuarantinedMessage
+from sync.models import QuarantinedMessage, Supporter, WaitingEntries
 from sync.proca.encryption import KeyStore
 from sync.store.arrivals import Arrival
 from sync.store.refold import refold
@@ -26,7 +26,9 @@ from sync.terms import Verdict
 from tests.builders import KEYS, encrypted
 from tests.oracle import strategies
 from tests.oracle.difference import difference
+from tests.oracle.given import entry, mark, merge, message
 from tests.oracle.oracle import state
+from tests.oracle.wire import MAY_1, MAY_2, MAY_3, MAY_4, MAY_5, an_action, an_event
 from tests.rules import close
 from tests.rules.fold import NOW, facts_of
 from tests.rules.orders import as_they_may_come
@@ -84,6 +86,39 @@ def test_so_it_is_at_close_quarters_and_folding_again_changes_nothing(store_data
 
     assert difference(stored.state(default_policy=policy), state(items, default_policy=policy)) == []
     assert +refold(check=True).differences == {}
+
+
+@pytest.mark.parametrize("given_at", [MAY_1, MAY_3])
+def test_what_leads_on_from_a_key_that_is_known_by_its_hash_alone_is_found(store_database, given_at):
+    """An event that was erased, or nearly, is all that says whose the email is that a later mark is on."""
+    store_database.empty()
+    items = [
+        message(an_action(email=None, contactRef="ref-b", createdAt=MAY_3)),
+        mark("ref-ann", at=MAY_2),
+        message(an_event(email="ann@example.org", contactRef="ref-ann", givenAt=given_at)),
+        merge(("", "ref-ann"), ("", "ref-b"), at=MAY_3),
+        mark("ann@example.org", at=MAY_4),
+    ]
+
+    store(items, 1)
+
+    assert difference(stored.state(), state(items)) == []
+    assert not Supporter.objects.exists()
+
+
+def test_an_email_is_sealed_where_it_stands_when_a_mark_comes_by_its_hash_alone(store_database):
+    store_database.empty()
+    items = [
+        mark("ref-ann", at=MAY_2),
+        message(an_event(email="ann@example.org", contactRef="ref-ann", givenAt=MAY_3)),
+        entry("bounce", "ref-c", email="ann@example.org", at=MAY_5),
+        mark("ref-ann", at=MAY_4),
+    ]
+
+    store(items, 1)
+
+    assert difference(stored.state(), state(items)) == []
+    assert "ann@" not in json.dumps(list(WaitingEntries.objects.values_list("entries", flat=True)))
 
 
 @pytest.mark.parametrize("store_database", ["postgresql"], indirect=True)
