@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from msgspec import Struct
+
 from sync.terms import Instant
 
 
@@ -46,8 +48,7 @@ class Unreadable:
     refs: tuple[str, ...] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contact:
+class Contact(Struct, frozen=True, kw_only=True):
     """The contact of a message after decryption, as sent; keys are judged by `rules.identity`.
 
     `details` holds our names (`first_name`, `street`, … of `terms.DETAILS`) with non-empty texts as sent;
@@ -56,12 +57,11 @@ class Contact:
 
     email: str = ""
     ref: str = ""
-    details: dict[str, Any] = field(default_factory=dict)
-    extra: dict[str, Any] = field(default_factory=dict)
+    details: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Privacy:
+class Privacy(Struct, frozen=True, kw_only=True):
     """What the reader was told about consent.
 
     `email_status` is a word of `ConsentKind`, one that we do not know as sent, or None where it is no news.
@@ -74,8 +74,7 @@ class Privacy:
     email_status_changed_at: Instant | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
+class Places(Struct, frozen=True, kw_only=True):
     """Campaign, page and org that a message names, by Proca's ids, with the fields it gives of each.
 
     `org_id` owns the page. Field names are those of the models: `title`, `external_id`, `contact_schema`,
@@ -85,13 +84,12 @@ class Places:
     campaign_id: int | None = None
     page_id: int | None = None
     org_id: int | None = None
-    campaign: dict[str, Any] = field(default_factory=dict)
-    page: dict[str, Any] = field(default_factory=dict)
-    org: dict[str, Any] = field(default_factory=dict)
+    campaign: dict[str, Any] = {}
+    page: dict[str, Any] = {}
+    org: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Action:
+class Action(Struct, frozen=True, kw_only=True):
     """An action of a supporter. Without an `action_id` it is Unreadable, or a system message."""
 
     action_id: int

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from sync.proca import messages
 from sync.proca.messages import Message
 from sync.rules.actions import Told, stage_number
 from sync.rules.contacts import Atom, Detail, Entries, EntryKey, Said, Slot, at_or_unknown, detail
 from sync.rules.identity import Pair, email_key, ref_key
-from sync.rules.newest import Given, given, is_empty
+from sync.rules.newest import Given, given, is_empty, larger_key
 from sync.terms import STOPS, UNKNOWN, ConsentKind, Instant, Source, Stage
 
 #: What `emailStatus` can say beside nothing.
@@ -19,10 +21,13 @@ _STATUS_KINDS = frozenset({ConsentKind.DOUBLE_OPT_IN, *STOPS})
 #: Custom fields that are details too, where the message's contact has none (rule 3).
 _DETAILS_IN_CUSTOM_FIELDS = ("locality", "street")
 _ADDED_TO_EXTRA = "extra."
+#: Plain texts: each message asks for them, and an enumeration's member takes ten times as long.
+_OPT_IN, _OPT_OUT, _PROCA, _DELIVER = (
+    one.value for one in (ConsentKind.OPT_IN, ConsentKind.OPT_OUT, Source.PROCA, Stage.DELIVER)
+)
 
 
-@dataclass(frozen=True, slots=True)
-class PlaceFacts:
+class PlaceFacts(Struct, frozen=True):
     """Fields of one campaign, page or org, by Proca's id."""
 
     table: str
@@ -30,8 +35,7 @@ class PlaceFacts:
     fields: dict[str, Given]
 
 
-@dataclass(frozen=True, slots=True)
-class NoticeFacts:
+class NoticeFacts(Struct, frozen=True):
     """Something to keep visible that changes nobody."""
 
     kind: str
@@ -39,8 +43,7 @@ class NoticeFacts:
     payload: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class LinkFacts:
+class LinkFacts(Struct, frozen=True):
     """Two contacts linked by people: `kind` is `hand` (what: `merge` or `undo`) or `edit` (what: `edit`)."""
 
     kind: str
@@ -50,8 +53,7 @@ class LinkFacts:
     what: str
 
 
-@dataclass(frozen=True, slots=True)
-class SharedFacts:
+class SharedFacts(Struct, frozen=True):
     """That an email is shared by several people, or not any more."""
 
     email: str
@@ -59,16 +61,14 @@ class SharedFacts:
     shared: bool
 
 
-@dataclass(frozen=True, slots=True)
-class MarkFacts:
+class MarkFacts(Struct, frozen=True):
     """An erasure at a time, on these keys: pairs with one key each."""
 
     at: Instant
     keys: tuple[Pair, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     """What one message, edit, report or erasure says.
 
     `said` and `told` come from messages; an event names an action and tells nothing of it. `added` are entries that
@@ -88,7 +88,7 @@ class Facts:
     shared: tuple[SharedFacts, ...] = ()
     marks: tuple[MarkFacts, ...] = ()
     origin: str = ""
-    edits: tuple[tuple[Pair, Said], ...] = field(default=())
+    edits: tuple[tuple[Pair, Said], ...] = ()
 
 
 def of_message(message: Message, reader: int | None) -> Facts:
@@ -188,7 +188,7 @@ def _details_at(action: messages.Action) -> Instant | None:
 
 def _said_of_action(action: messages.Action, pair: Pair, reader: int) -> Said:
     at = _details_at(action)
-    delivered = action.stage == Stage.DELIVER
+    delivered = action.stage == _DELIVER
     if action.testing:
         slot = Slot.TESTING
     elif not delivered:
@@ -235,36 +235,30 @@ def _said(  # noqa: PLR0917 - one line of a form, in its order
     when = at if at is not None else undated_at
     postcode = details.get("postcode", "")
 
-    def keep(name: str, value: Any) -> None:
-        said.slots[slot, name] = detail(
-            dated=dated, at=when, edit=False, action_id=action_id, postcode=postcode, value=value
-        )
-
     if pair[0]:
-        keep("email", pair[0])
+        said.slots[slot, "email"] = Detail(dated, when, False, action_id, True, False, pair[0], postcode, pair[0])
     for name, value in details.items():
-        keep(name, value)
+        said.slots[slot, name] = Detail(dated, when, False, action_id, True, *larger_key(value), postcode, value)
     for name, value in contact.extra.items():
         if not is_empty(value):
-            keep(_ADDED_TO_EXTRA + name, value)
+            place = (slot, _ADDED_TO_EXTRA + name)
+            said.slots[place] = Detail(dated, when, False, action_id, True, *larger_key(value), postcode, value)
     said.oldest = at_or_unknown(at)
     return said
 
 
 def _entries_of_action(action: messages.Action, pair: Pair, reader: int) -> Iterator[tuple[EntryKey, frozenset[Atom]]]:
     privacy, created_at = action.privacy, action.created_at
-    before_delivery = action.testing or action.stage != Stage.DELIVER
-    if privacy.opt_in is not None and privacy.with_consent and not before_delivery:
-        kind = ConsentKind.OPT_IN if privacy.opt_in else ConsentKind.OPT_OUT
-        at = privacy.given_at if privacy.given_at is not None else created_at
-        yield (
-            EntryKey(reader, str(kind), at, pair[0]),
-            frozenset({Atom(action.action_id, privacy.opt_in, Source.PROCA, "", "")}),
-        )
+    before_delivery = action.testing or action.stage != _DELIVER
     given_at = privacy.given_at if privacy.given_at is not None else created_at
-    yield from _status_entries(
-        privacy, pair, reader, action.action_id, max(given_at, created_at), given_at, before_delivery
-    )
+    if privacy.opt_in is not None and privacy.with_consent and not before_delivery:
+        kind = _OPT_IN if privacy.opt_in else _OPT_OUT
+        atom = Atom(action.action_id, privacy.opt_in, _PROCA, "", "")
+        yield EntryKey(reader, kind, given_at, pair[0]), frozenset((atom,))
+    if privacy.email_status is not None:
+        yield from _status_entries(
+            privacy, pair, reader, action.action_id, max(given_at, created_at), given_at, before_delivery
+        )
 
 
 def _status_entries(  # noqa: PLR0917 - one line of a form, in its order
@@ -282,25 +276,23 @@ def _status_entries(  # noqa: PLR0917 - one line of a form, in its order
     at = privacy.email_status_changed_at
     if at is None:
         at = stop_fallback if kind in STOPS else confirmation_fallback
-    yield (
-        EntryKey(reader, str(kind), at, pair[0]),
-        frozenset({Atom(action_id, privacy.opt_in, Source.PROCA, "", "")}),
-    )
+    yield EntryKey(reader, str(kind), at, pair[0]), frozenset((Atom(action_id, privacy.opt_in, _PROCA, "", ""),))
 
 
 def _places(places: messages.Places, at: Instant, action_id: int, reader: int | None) -> Iterator[PlaceFacts]:
-    def fields(said: dict[str, Any]) -> dict[str, Given]:
-        return {name: given(at, action_id, value) for name, value in said.items() if not is_empty(value)}
-
     if places.campaign_id is not None:
-        yield PlaceFacts("campaign", places.campaign_id, fields(places.campaign))
+        yield PlaceFacts("campaign", places.campaign_id, _given(places.campaign, at, action_id))
     if places.page_id is not None:
         links = {"campaign": places.campaign_id, "org": places.org_id}
-        yield PlaceFacts("page", places.page_id, fields({**places.page, **links}))
+        yield PlaceFacts("page", places.page_id, _given({**places.page, **links}, at, action_id))
     if places.org_id is not None:
-        yield PlaceFacts("org", places.org_id, fields(places.org))
+        yield PlaceFacts("org", places.org_id, _given(places.org, at, action_id))
     if reader is not None and reader != places.org_id:
         yield PlaceFacts("org", reader, {})
+
+
+def _given(said: dict[str, Any], at: Instant, action_id: int) -> dict[str, Given]:
+    return {name: given(at, action_id, value) for name, value in said.items() if not is_empty(value)}
 
 
 # What people and CRMs add.

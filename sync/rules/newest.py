@@ -39,7 +39,7 @@ def larger_key(value: Any) -> tuple[bool, str]:
 def is_empty(value: Any) -> bool:
     """Tell whether a value is empty: null, blank text, `[]`, `{}`. False and 0 are values."""
     if isinstance(value, str):
-        return not value.strip()
+        return not value or value.isspace()
     return value is None or value in ([], {})
 
 

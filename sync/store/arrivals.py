@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from sync.rules.facts import Facts
     from sync.terms import Instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Arrival:
+class Arrival(Struct, frozen=True, kw_only=True):
     """Facts of one message. `source` names the way it came and is counted under; `quarantine_id` the row it comes from,
     which is removed in the same transaction."""
 

@@ -314,7 +314,7 @@ def assert_sound(result: Message | Unreadable) -> None:
         assert result.code in set(Code)
         assert (result.not_before is not None) == (result.code == Code.CLOCK)
         return
-    kept = asdict(result)
+    kept = msgspec.to_builtins(result)
     assert "\\u0000" not in json.dumps(kept)
     assert msgspec.json.decode(msgspec.json.encode(kept)) is not None
     assert (result.created_at if isinstance(result, Action) else result.timestamp) <= NOW + DAY
