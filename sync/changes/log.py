@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -41,21 +42,22 @@ def forget_old() -> None:
         bulk.execute("DELETE FROM sync_change WHERE id < %s", [newest_old])
 
 
-def _record(kind: str, origin: str, lines: Iterable[tuple[int, dict[str, Any]]]) -> None:
+def _record(kind: str, origin: str, lines: Iterable[tuple[int, str]]) -> None:
+    """Write a line for each object; `lines` are their ids, with data as JSON."""
     now = to_instant(timezone.now())
     # Here, under the lock of the writer, so that nobody else does the same.
     if time.monotonic() > _forgot_at[0] + _FORGET_EVERY:
         _forgot_at[0] = time.monotonic()
         forget_old()
     name = kind.partition(".")[0]
-    rows = [(kind, name, object_id, now, canonical(data), origin) for object_id, data in lines]
+    rows = [(kind, name, object_id, now, data, origin) for object_id, data in lines]
     bulk.insert(Change, _COLUMNS, rows)
 
 
 def _of_ids(signal: Any, kind: str) -> None:
     @receiver(signal, weak=False, dispatch_uid=f"sync.changes.{kind}")
     def record(*, ids: Iterable[int], origin: str, **_: Any) -> None:
-        _record(kind, origin, ((object_id, {}) for object_id in ids))
+        _record(kind, origin, ((object_id, "{}") for object_id in ids))
 
 
 def connect() -> None:
@@ -76,12 +78,11 @@ def connect() -> None:
 
 
 def _merged(*, merged: dict[int, int], origin: str, **_: Any) -> None:
-    _record("supporter.merged", origin, ((former, {"into": into}) for former, into in merged.items()))
+    _record("supporter.merged", origin, ((former, canonical({"into": into})) for former, into in merged.items()))
 
 
 def _subscription(*, subscriptions: Iterable[tuple[int, str, int]], origin: str, **_: Any) -> None:
+    data = cache(lambda status, org: canonical({"status": status, "org": org}))
     _record(
-        "subscription.changed",
-        origin,
-        ((object_id, {"status": status, "org": org}) for object_id, status, org in subscriptions),
+        "subscription.changed", origin, ((object_id, data(status, org)) for object_id, status, org in subscriptions)
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import connection, models
 
+from sync.models.copying import text_of
 from sync.terms import Instant, to_datetime, to_instant
 
 Row = tuple[Any, ...]
@@ -98,8 +99,10 @@ def draw(model: type[models.Model], number: int) -> list[int]:
         return []
     table = model._meta.db_table
     if is_postgresql():
-        sequence = f"pg_get_serial_sequence('{table}', 'id')"
-        return [row[0] for row in select(f"SELECT nextval({sequence}) FROM generate_series(1, %s)", [number])]
+        # Materialized, so that the sequence's name is looked up once and not for each id.
+        name = f"SELECT CAST(pg_get_serial_sequence('{table}', 'id') AS regclass) AS name"
+        ids = f"WITH sequence AS MATERIALIZED ({name}) SELECT nextval(name) FROM sequence, generate_series(1, %s)"
+        return [row[0] for row in select(ids, [number])]
     last = select("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
     first = (last[0][0] if last else 0) + 1
     return list(range(first, first + number))
@@ -114,8 +117,7 @@ def insert(model: type[models.Model], columns: Sequence[str], rows: Sequence[Row
         if is_postgresql():
             # COPY is not among what Django wraps: its errors would be nobody's that `errors` knows.
             with connection.wrap_database_errors, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
-                for row in _converted(model, columns, rows):
-                    copy.write_row(row)
+                copy.write(text_of([_field(model, name) for name in columns], rows))
         else:
             marks = ", ".join(["%s"] * len(columns))
             cursor.executemany(

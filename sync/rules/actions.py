@@ -65,8 +65,9 @@ class Told:
     def copy(self) -> Told:
         """Return a copy that can be joined into; joins replace what they change and never touch it in place."""
         twin = Told(self.stage)
-        for name in self.__slots__:
-            setattr(twin, name, getattr(self, name))
+        twin.fields, twin.custom, twin.voices = self.fields, self.custom, self.voices
+        twin.testing, twin.with_consent, twin.opt_in = self.testing, self.with_consent, self.opt_in
+        twin.pair, twin.readers, twin.erased = self.pair, self.readers, self.erased
         return twin
 
     @property

@@ -31,7 +31,10 @@ EVENT_SLOTS = frozenset({Slot.EVENT, Slot.TESTING_EVENT})
 
 
 class Detail(NamedTuple):
-    """One field as one message gave it, in the order in which two are compared within a slot."""
+    """One field as one message gave it, in the order in which two are compared within a slot.
+
+    The value itself comes last, where it decides nothing: equal texts are equal values.
+    """
 
     dated: bool
     at: Instant
@@ -132,9 +135,12 @@ class Said:
             old = self.slots.get(place)
             if old is None:
                 self.slots[place], news = new, News.CHANGED
-            elif new[:8] > old[:8]:
+            elif new > old:
                 self.slots[place] = new
-                news = max(news, News.CHANGED if new[4:8] != old[4:8] else News.BOOKKEEPING)
+                if new[4:8] != old[4:8]:
+                    news = News.CHANGED
+                elif not news:
+                    news = News.BOOKKEEPING
         return news
 
     def _join_times(self, other: Said) -> News:
@@ -164,7 +170,7 @@ def join_entries(known: Entries, said: Entries) -> News:
 
 
 def dump_said(said: Said) -> dict[str, Any]:
-    """Return a fold as plain JSON, the same for equal folds."""
+    """Return a fold as plain JSON, the same for equal folds but for the order of keys."""
     return {
         "d": _dump_slots(said.slots),
         "t": [said.oldest, said.newest],
@@ -192,7 +198,7 @@ def _dump_slots(slots: dict[tuple[int, str], Detail]) -> list[list[Any]]:
     for (slot, name), kept in slots.items():
         group = (slot, int(kept.dated), kept.at, int(kept.edit), kept.action_id, kept.postcode)
         groups.setdefault(group, {})[name] = kept.value
-    return [[*group, dict(sorted(fields.items()))] for group, fields in sorted(groups.items())]
+    return [[*group, groups[group]] for group in sorted(groups)]
 
 
 def dump_entries(entries: Entries) -> list[list[Any]]:
@@ -209,6 +215,8 @@ def load_entries(plain: Iterable[list[Any]]) -> Entries:
 
 
 def _dump_atoms(atoms: frozenset[Atom]) -> list[list[Any]]:
+    if len(atoms) == 1:
+        return [list(atom) for atom in atoms]
     return [list(atom) for atom in sorted(atoms, key=lambda atom: (atom[0], str(atom[1]), atom[2:]))]
 
 

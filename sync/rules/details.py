@@ -68,7 +68,7 @@ def _winners(said: list[Said]) -> dict[str, Detail]:
         for one in said:
             for place, detail in one.slots.items():
                 old = best.get(place)
-                if old is None or detail[:8] > old[:8]:
+                if old is None or detail > old:
                     best[place] = detail
     winners: dict[str, Detail] = {}
     for slots in _ORDER:
@@ -76,7 +76,7 @@ def _winners(said: list[Said]) -> dict[str, Detail]:
         for (slot, name), detail in best.items():
             if slot in slots and name not in winners:
                 old = of_rank.get(name)
-                if old is None or detail[:8] > old[:8]:
+                if old is None or detail > old:
                     of_rank[name] = detail
         winners.update(of_rank)
         if len(best) == len(winners):

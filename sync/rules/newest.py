@@ -50,7 +50,8 @@ def fuller(one: Any, other: Any) -> Any:
     return max((one, other), key=lambda value: (not is_empty(value), larger_key(value)))
 
 
-#: One field of a campaign, page or org: when it was said, by which action, and what, ready to be compared.
+#: One field of a campaign, page or org: when it was said, by which action, and what, ready to be compared. The value
+#: itself comes last, where it decides nothing: equal texts are equal values.
 Given = tuple[Instant, int, bool, str, Any]
 
 
@@ -66,7 +67,10 @@ def join_given(known: dict[str, Given], said: dict[str, Given]) -> News:
         old = known.get(name)
         if old is None:
             known[name], news = new, News.CHANGED
-        elif new[:4] > old[:4]:
+        elif new > old:
             known[name] = new
-            news = max(news, News.CHANGED if new[2:4] != old[2:4] else News.BOOKKEEPING)
+            if new[3] != old[3] or new[2] != old[2]:
+                news = News.CHANGED
+            elif not news:
+                news = News.BOOKKEEPING
     return news

@@ -127,7 +127,8 @@ class People:
         for link in self._kept.links.values():
             self._gather_edited(link.kind, link.a, link.b)
         for person in self._by_root.values():
-            person.pairs.sort(key=larger_pair)
+            if len(person.pairs) > 1:
+                person.pairs.sort(key=larger_pair)
             for email in person.emails:
                 self._holders[email].append(person)
 

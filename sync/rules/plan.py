@@ -333,6 +333,9 @@ def search_key(*names: str | None) -> str:
 
 
 def _consent_columns(entry: Entry) -> tuple[Any, ...]:
+    if len(entry.atoms) == 1:
+        [atom] = entry.atoms
+        return (str(atom.source), atom.destination or None, atom.action_id or None, entry.counts, atom.note or None)
     return (str(entry.source), entry.destination, entry.action_id, entry.counts, entry.note)
 
 
