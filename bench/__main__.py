@@ -36,8 +36,9 @@ def main(wanted: list[str]) -> int:
 
 def _print(name: str, rows: list[dict[str, Any]]) -> None:
     table = Table(title=name.removeprefix("bench_"), title_justify="left")
-    for column in rows[0] if rows else ():
-        table.add_column(column, justify="left" if isinstance(rows[0][column], str) else "right")
+    for number, column in enumerate(rows[0] if rows else ()):
+        # The headers may wrap, the names of the rows do not.
+        table.add_column(column, justify="left" if isinstance(rows[0][column], str) else "right", no_wrap=not number)
     for row in rows:
         table.add_row(*map(_cell, row.values()))
     Console(width=None if sys.stdout.isatty() else 120).print(table)

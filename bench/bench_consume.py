@@ -1,161 +1,156 @@
-"""`consume_proca --drain` on a full queue, beside a bare drain of the same queue that stores nothing.
+"""`consume_proca --drain` on a full queue, beside its peers on the same queue, and beside the limits of both servers.
 
-Rounds take turns, so that a slow hour of the machine falls on all of them; what counts are the ratios.
-`BENCH_MESSAGES` (default 50,000) and `BENCH_ROUNDS` (default 3) make it shorter or longer.
+Beside it: a bare drain that stores nothing; Proca's own SDK for Node, which stores the same rows one transaction a
+message; pika with Django's `update_or_create`; and PostgreSQL alone, which gets the same final rows, of all tables that
+the consumer fills, by COPY in one transaction. The slowest take the first tenth of the messages.
+
+Rounds take turns, so that a slow hour of the machine falls on all of them; what counts are the ratios. After each run
+what was stored is compared. `BENCH_MESSAGES` (default 50,000) and `BENCH_ROUNDS` (default 3) make it shorter or longer;
+`BENCH_PEERS=no` leaves out all but the limits.
 """
 
 import contextlib
 import json
 import os
-import subprocess
-import sys
 import tempfile
-import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+from bench import peers
 from bench.messages import NEW, messages
+from bench.peers import QUEUE
+from bench.running import Ran, say
+from bench.stored import Stored, copy_out, differences, stored_in
 from tests.broker import Broker, vhost_of_its_own
-from tests.databases import ROOT, copy_of_template
-from tests.environment import environment_for_tests
+from tests.databases import Database, copy_of_template
 from tests.servers import RabbitMQ, shared
 
-QUEUE = "cus.7.deliver"
-#: What the drain does at once; as the consumer's own batches.
-BATCH = 1_000
 DRAIN = "pika, nothing stored"
+COPY = "COPY of the same rows"
+OURS = "consume_proca, 1 worker"
+DJANGO = "pika, update_or_create"
+SDK = "SDK for Node, {} at once"
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """One run of one consumer."""
+class Contestant:
+    """Who stores so many messages of a queue, in an empty database. Without a `run`, it is COPY."""
 
-    seconds: float
-    cpu: float
-    peak_mb: float
+    name: str
+    count: int
+    run: Callable[[Broker, Database, int], Ran] | None
+    is_peer: bool = False
+
+
+class Course:
+    """The messages, and what must have become of them."""
+
+    def __init__(self, count: int, folder: Path) -> None:
+        self.bodies = list(messages(count))
+        self.folder = folder
+        self._expected: dict[int, Stored] = {}
+
+    @contextlib.contextmanager
+    def ready(self, count: int) -> Iterator[tuple[Broker, Database]]:
+        """An empty database, and a queue with the first of the messages, which is empty in the end."""
+        with vhost_of_its_own(shared(RabbitMQ)) as broker, copy_of_template("postgresql") as database:
+            broker.declare(QUEUE)
+            broker.publish_raw(self.bodies[:count], exchange="org.7.deliver", routing_key="petition.campaign")
+            yield broker, database
+            assert broker.depth(QUEUE) == 0
+
+    def expected(self, count: int) -> Stored:
+        """What so many messages become, as the consumer stored it before anything was measured."""
+        if count not in self._expected:
+            with self.ready(count) as (broker, database):
+                peers.consume(broker, database, count)
+                self._expected[count] = stored_in(database)
+                if count == len(self.bodies):
+                    copy_out(database, self.folder)
+            people = len({json.loads(body)["contact"]["email"] for body in self.bodies[:count]})
+            rows = {what: self._expected[count][what][0] for what in ("actions", "consents", "supporters")}
+            assert rows == {"actions": count, "consents": count, "supporters": people}, rows
+        return self._expected[count]
+
+    def run(self, contestant: Contestant) -> Ran:
+        """One run of one of them, what it stored compared."""
+        wanted = self.expected(contestant.count)
+        if contestant.run is None:
+            with copy_of_template("postgresql") as database:
+                ran = peers.copy_rows(database, self.folder)
+                _compare(contestant, database, wanted)
+            return ran
+        with self.ready(contestant.count) as (broker, database):
+            ran = contestant.run(broker, database, contestant.count)
+            if contestant.name != DRAIN:
+                _compare(contestant, database, wanted)
+        return ran
 
 
 def main() -> list[dict[str, Any]]:
-    """Rows of the table: the bare drain, one worker, two workers."""
+    """Rows of the table."""
     count = int(os.environ.get("BENCH_MESSAGES", "50000"))
     rounds = int(os.environ.get("BENCH_ROUNDS", "3"))
-    bodies = list(messages(count))
-    size = sum(map(len, bodies)) / count
-    print(f"{count:,} messages of {size:,.0f} bytes, {NEW:.0%} from new people; {rounds} rounds", file=sys.stderr)
-    runs = {DRAIN: _drained, "1 worker": _one_worker, "2 workers": _two_workers}
-    measured: dict[str, list[Measured]] = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            with vhost_of_its_own(shared(RabbitMQ)) as broker:
-                broker.declare(QUEUE)
-                broker.publish_raw(bodies, exchange="org.7.deliver", routing_key="petition.campaign")
-                measured[name].append(run(broker, count))
-    return _table(measured, count)
+    with tempfile.TemporaryDirectory(prefix="proca-crm-bench-") as folder:
+        course = Course(count, Path(folder))
+        size = sum(map(len, course.bodies)) / count
+        say(f"{count:,} messages of {size:,.0f} bytes, {NEW:.0%} from new people; {rounds} rounds")
+        contestants = list(_contestants(count, with_peers=os.environ.get("BENCH_PEERS") != "no"))
+        measured: dict[str, list[Ran]] = {one.name: [] for one in contestants}
+        for number in range(rounds):
+            for one in contestants:
+                measured[one.name].append(ran := course.run(one))
+                say(f"round {number + 1}: {one.name}: {one.count / ran.seconds:,.0f}/s")
+    return _table(contestants, measured)
 
 
-def _table(measured: dict[str, list[Measured]], count: int) -> list[dict[str, Any]]:
-    rates = {name: count / median(one.seconds for one in runs) for name, runs in measured.items()}
+def _contestants(count: int, *, with_peers: bool) -> Iterator[Contestant]:
+    yield Contestant(DRAIN, count, peers.drain)
+    yield Contestant(COPY, count, None)
+    yield Contestant(OURS, count, peers.consume)
+    yield Contestant("consume_proca, 2 workers", count, partial(peers.consume, workers=2))
+    if not with_peers:
+        return
+    tenth = max(1, count // 10)
+    if peers.sdk_is_there():
+        for at_once, its_count in ((1, tenth), (10, count), (50, count)):
+            run = partial(peers.sdk, concurrency=at_once)
+            yield Contestant(SDK.format(at_once), its_count, run, is_peer=True)
+    yield Contestant(DJANGO, tenth, peers.upsert, is_peer=True)
+
+
+def _compare(contestant: Contestant, database: Database, wanted: Stored) -> None:
+    found = differences(stored_in(database), wanted)
+    assert not found, f"{contestant.name} stored something else: {'; '.join(found)}"
+
+
+def _table(contestants: list[Contestant], measured: dict[str, list[Ran]]) -> list[dict[str, Any]]:
+    rates = {one.name: one.count / median(ran.seconds for ran in measured[one.name]) for one in contestants}
+    strongest = max((rates[one.name] for one in contestants if one.is_peer), default=None)
     return [
         {
-            "consumer": name,
-            "messages/s": round(rates[name]),
-            "to the drain": rates[name] / rates[DRAIN],
-            "to 1 worker": rates[name] / rates["1 worker"],
-            "CPU s/1,000": median(one.cpu for one in runs) / count * 1000,
-            "peak MB": round(max(one.peak_mb for one in runs)),
+            "consumer": one.name,
+            "messages": one.count,
+            "a second": round(rates[one.name]),
+            "to the drain": rates[one.name] / rates[DRAIN],
+            "to COPY": rates[one.name] / rates[COPY],
+            "to the best peer": rates[one.name] / strongest if strongest else "",
         }
-        for name, runs in measured.items()
+        | _costs(one, measured[one.name])
+        for one in contestants
     ]
 
 
-def _one_worker(broker: Broker, count: int) -> Measured:
-    return _consumed(broker, count, 1)
-
-
-def _two_workers(broker: Broker, count: int) -> Measured:
-    return _consumed(broker, count, 2)
-
-
-def _consumed(broker: Broker, count: int, workers: int) -> Measured:
-    """`consume_proca` on an empty database; the seconds are its own, without the start of Python."""
-    with copy_of_template("postgresql") as database:
-        environment = broker.env(QUEUE) | {"DATABASE_URL": database.url}
-        command = [str(ROOT / "manage.py"), "consume_proca", "--drain", "--workers", str(workers), "--no-progress"]
-        said, cpu, peak = _run(command, environment)
-        assert said["stored"] == count == database.value("SELECT count(*) FROM sync_action"), said
-        assert broker.depth(QUEUE) == 0
-    return Measured(said["seconds"], cpu, peak)
-
-
-def _drained(broker: Broker, count: int) -> Measured:
-    """The same queue with pika alone: receive, acknowledge, forget."""
-    said, cpu, peak = _run(["-c", _DRAIN_PROGRAM, broker.url(), QUEUE, str(count), str(BATCH)], {})
-    assert broker.depth(QUEUE) == 0
-    return Measured(said["seconds"], cpu, peak)
-
-
-def _run(arguments: list[str], environment: dict[str, str]) -> tuple[dict[str, Any], float, float]:
-    """The last line of a program, its seconds of CPU and its peak memory in MB (of the largest of its processes)."""
-    with tempfile.TemporaryFile("w+") as out:
-        process = subprocess.Popen(
-            [sys.executable, *arguments],
-            env=os.environ
-            | environment_for_tests()
-            | {"DJANGO_SETTINGS_MODULE": "proca_crm.settings", "LOG_LEVEL": "WARNING"}
-            | environment,
-            cwd=ROOT,
-            stdout=out,
-        )
-        peak = 0
-        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
-            peak = max([peak, *map(_peak_of, [process.pid, *_children(process.pid)])])
-            time.sleep(0.05)
-        process.returncode = os.waitstatus_to_exitcode(ended[1])
-        out.seek(0)
-        lines = out.read().splitlines()
-    if process.returncode or not lines:
-        raise RuntimeError(f"a consumer ended with {process.returncode}")
-    return json.loads(lines[-1]), ended[2].ru_utime + ended[2].ru_stime, peak / 1024
-
-
-def _children(pid: int) -> list[int]:
-    with contextlib.suppress(OSError):
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
-
-
-def _peak_of(pid: int) -> int:
-    """How many kB a process ever had in memory. What `wait4` says would include the benchmark that started it."""
-    with contextlib.suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1])
-    return 0
-
-
-_DRAIN_PROGRAM = """
-import json, sys, time
-import pika
-
-url, queue, count, batch = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
-connection = pika.BlockingConnection(pika.URLParameters(url))
-channel = connection.channel()
-channel.basic_qos(prefetch_count=2 * batch)
-begun = time.monotonic()
-got = 0
-
-def on_message(channel, method, properties, body):
-    global got
-    got += 1
-    if got % batch == 0 or got == count:
-        channel.basic_ack(method.delivery_tag, multiple=True)
-    if got == count:
-        channel.stop_consuming()
-
-channel.basic_consume(queue, on_message)
-channel.start_consuming()
-connection.close()
-print(json.dumps({"seconds": time.monotonic() - begun}))
-"""
+def _costs(contestant: Contestant, runs: list[Ran]) -> dict[str, Any]:
+    """CPU seconds for 1,000 messages, its own and those of both servers, and memory."""
+    thousands = contestant.count / 1000
+    return {
+        "CPU s/1,000": median(ran.cpu for ran in runs) / thousands,
+        "PostgreSQL": median(ran.database_cpu for ran in runs) / thousands,
+        "RabbitMQ": median(ran.broker_cpu for ran in runs) / thousands,
+        "peak MB": round(max(ran.peak_mb for ran in runs)),
+    }
