@@ -41,7 +41,7 @@ def _print(name: str, rows: list[dict[str, Any]]) -> None:
         table.add_column(column, justify="left" if isinstance(rows[0][column], str) else "right", no_wrap=not number)
     for row in rows:
         table.add_row(*map(_cell, row.values()))
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    Console(width=None if sys.stdout.isatty() else 132).print(table)
 
 
 def _cell(value: object) -> str:

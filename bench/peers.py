@@ -75,5 +75,5 @@ def _digest() -> str:
 
 
 def _last_line(text: str) -> str:
-    lines = [line for line in text.splitlines() if "A complete log" not in line and line.strip("npm eror!")]
-    return lines[-1] if lines else "it does not say why"
+    said = (line.removeprefix("npm error").strip() for line in text.splitlines() if "A complete log" not in line)
+    return next(reversed(list(filter(None, said))), "it does not say why")

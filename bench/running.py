@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ class Ran:
         return float(self.said["seconds"])
 
 
-def run(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Ran:
+def run(command: Sequence[str], environment: dict[str, str] | None = None) -> Ran:
     """Runs a program, whose last line is JSON."""
     # What the database still had to write down before is not its fault.
     Database("postgresql", shared(Postgres).url("postgres")).query("CHECKPOINT")
@@ -47,7 +47,7 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
     return Ran(said, cpu, spent[0], spent[1], peak)
 
 
-def _run(command: Sequence[str], environment: Mapping[str, str]) -> tuple[dict[str, Any], float, float]:
+def _run(command: Sequence[str], environment: dict[str, str]) -> tuple[dict[str, Any], float, float]:
     with tempfile.TemporaryFile("w+") as out:
         process = subprocess.Popen(
             command,

@@ -107,7 +107,7 @@ def _person(told: dict[str, Any], language: str | None, at: datetime) -> tuple[C
         "updated_at": timezone.now(),
     }
     supporter, _ = Supporter.objects.update_or_create(
-        id=known.supporter_id if known else None,
+        pk=known.supporter_id if known else None,
         defaults=details | {"action_count": F("action_count") + 1},
         create_defaults=details | {"action_count": 1, "first_action_at": at, "created_at": timezone.now()},
     )
@@ -131,13 +131,17 @@ def _consent(supporter: Supporter, org: Org, action: Action) -> None:
     ended = "none" if before is None or before.status == "none" else "unsubscribed"
     status = "subscribed" if action.opt_in else ended
     if before is None or before.status != status:
-        known = {"source": None, "status_changed_at": None}
-        if status != "none":
-            known = {"source": "proca", "status_changed_at": action.created_at}
+        since = action.created_at if status != "none" else None
         Subscription.objects.update_or_create(
             supporter=supporter,
             org=org,
-            defaults=known | {"status": status, "email": supporter.email, "updated_at": timezone.now()},
+            defaults={
+                "status": status,
+                "email": supporter.email,
+                "source": since and "proca",
+                "status_changed_at": since,
+                "updated_at": timezone.now(),
+            },
         )
 
 
