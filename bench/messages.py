@@ -19,23 +19,41 @@ START = datetime(2026, 5, 1, 8, tzinfo=UTC)
 NEW = 0.6
 
 
-def messages(count: int, *, seed: int = 1, first_action: int = 1, first_person: int = 1) -> Iterator[bytes]:
-    """Sign-ups of new people, and between them second actions of people who came earlier in the same run."""
+def messages(
+    count: int, *, seed: int = 1, first_action: int = 1, first_person: int = 1, known: int = 0
+) -> Iterator[bytes]:
+    """Sign-ups of new people, and between them second actions of people who came earlier in the same run.
+
+    `known`: of people 1 to `known` instead, who came before it.
+    """
     chance = random.Random(seed)
     people = 0
     for number in range(count):
         # The very first has nobody to follow.
-        is_new = not people or chance.random() < NEW
+        is_new = (not people and not known) or chance.random() < NEW
         people += is_new
-        person = first_person + (people - 1 if is_new else chance.randrange(people))
-        message = _action(person, first_action + number, number, chance, is_new=is_new)
-        yield json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+        if is_new:
+            person = first_person + people - 1
+        else:
+            person = 1 + chance.randrange(known) if known else first_person + chance.randrange(people)
+        campaign = 1 + chance.randrange(CAMPAIGNS)
+        kind = "petition" if is_new else chance.choice(("share", "petition", "mail2target"))
+        yield _as_body(_action(person, first_action + number, campaign, kind))
 
 
-def _action(person: int, action_id: int, second: int, chance: random.Random, *, is_new: bool) -> dict[str, Any]:
-    campaign = 1 + chance.randrange(CAMPAIGNS)
+def sign_ups(first: int, last: int) -> Iterator[bytes]:
+    """One sign-up of each of these people, the action numbered as the person is."""
+    for person in range(first, last + 1):
+        yield _as_body(_action(person, person, 1 + person % CAMPAIGNS, "petition"))
+
+
+def _as_body(message: dict[str, Any]) -> bytes:
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _action(person: int, action_id: int, campaign: int, kind: str) -> dict[str, Any]:
     home = person % len(COUNTRIES)
-    at = (START + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    at = (START + timedelta(seconds=action_id)).strftime("%Y-%m-%dT%H:%M:%SZ")
     page = campaign * 100 + home
     return {
         "schema": "proca:action:2",
@@ -46,7 +64,7 @@ def _action(person: int, action_id: int, second: int, chance: random.Random, *, 
         "orgId": 7,
         "org": {"name": "greens", "title": "The Greens"},
         "action": {
-            "actionType": "petition" if is_new else chance.choice(("share", "petition", "mail2target")),
+            "actionType": kind,
             "customFields": {"comment": "For our children, and for theirs"} if person % 3 == 0 else {},
             "createdAt": at,
             "testing": False,

@@ -107,7 +107,7 @@ def _person(told: dict[str, Any], language: str | None, at: datetime) -> tuple[C
         "updated_at": timezone.now(),
     }
     supporter, _ = Supporter.objects.update_or_create(
-        pk=known.supporter_id if known else None,
+        pk=known.supporter_id if known else None,  # type: ignore[misc]
         defaults=details | {"action_count": F("action_count") + 1},
         create_defaults=details | {"action_count": 1, "first_action_at": at, "created_at": timezone.now()},
     )
@@ -138,7 +138,7 @@ def _consent(supporter: Supporter, org: Org, action: Action) -> None:
             defaults={
                 "status": status,
                 "email": supporter.email,
-                "source": since and "proca",
+                "source": "proca" if since else None,
                 "status_changed_at": since,
                 "updated_at": timezone.now(),
             },
