@@ -86,7 +86,7 @@ class DestinationForm(forms.Form):
     rate_limit = forms.FloatField(
         label="Requests a second",
         required=False,
-        min_value=0.001,
+        min_value=0.1,
         widget=UnfoldAdminTextInputWidget,
         help_text="Below the kind's own limit.",
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,15 +12,16 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from sync.admin.asking import actor
 from sync.admin.base import ReadOnly, column
 from sync.admin.destination_form import DestinationForm, mapping_text
+from sync.admin.destination_preview import parts
 from sync.admin.filters import OfOrg, whole_number
 from sync.admin.values import address, amount, day_and_time, link
 from sync.models import Destination
-from sync.push import audience, checking, destinations, filling, numbers, preview
+from sync.push import audience, checking, destinations, filling, numbers
 from sync.push.registry import UnknownKind, connector, connectors
 
 _STATES = {"active": "success", "paused": "info", "failing": "danger"}
@@ -230,31 +230,13 @@ class Destinations(ReadOnly):
         )
 
     def preview(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Show what would be sent: in numbers, and of one person in full."""
+        """Show what would be sent: in numbers, and of one person in full. A button asks the CRM."""
         one = self._for_change(request, pk)
         if one is None or one.kind not in connectors():
             return self.missing(request, str(pk))
         supporter = whole_number(request.GET.get("supporter"))
-        kind = connector(one.kind)
-        shown = preview.of_supporter(one, kind, supporter) if supporter is not None else None
-        return self.page(
-            request,
-            one,
-            "desk/preview.html",
-            numbers=[
-                (name.replace("_", " "), amount(n)) for name, n in preview.as_record(preview.numbers(one)).items()
-            ],
-            asked=supporter,
-            form=_OfWhom(initial={"supporter": supporter}),
-            shown=None if shown is None else json.dumps(shown, ensure_ascii=False, indent=2),
-            back=address(one),
-        )
-
-
-class _OfWhom(forms.Form):
-    """Whose preview."""
-
-    supporter = forms.IntegerField(label="Number of a supporter", min_value=1, widget=UnfoldAdminIntegerFieldWidget)
+        shown = parts(one, supporter, asks=request.method == "POST")
+        return self.page(request, one, "desk/preview.html", back=address(one), **shown)
 
 
 class _Kinds(forms.Form):

@@ -25,6 +25,7 @@ from sync.connectors.contract import (
     RemoteState,
     Response,
     Retry,
+    Seen,
     TooLarge,
 )
 from sync.terms import ConsentKind
@@ -173,6 +174,22 @@ def one_by_one(push_one: Callable[[Context, Item], Outcome]) -> Callable[[Contex
                 yield no_answer(trouble)
 
     return push
+
+
+def look_one_by_one(
+    look: Callable[[Context, Item], Seen],
+) -> Callable[[Context, Sequence[Item]], Iterator[Seen | Outcome]]:
+    """Return a `look` for a CRM that is asked about one person at a time; it ends with the first that fails."""
+
+    def looked(context: Context, items: Sequence[Item]) -> Iterator[Seen | Outcome]:
+        for item in items:
+            try:
+                yield look(context, item)
+            except Failed as failed:
+                yield failed.outcome
+                return
+
+    return looked
 
 
 def no_answer(trouble: NoAnswer) -> Outcome:

@@ -29,6 +29,7 @@ from sync.connectors.contract import (
     Rejected,
     Response,
     Retry,
+    Seen,
 )
 from sync.connectors.trying import NOW, Fake, Subject, Trying
 from sync.terms import Status
@@ -83,6 +84,28 @@ def a_preview_sends_nothing(subject: Subject) -> None:
     trying = Trying(subject)
     assert trying.connector.preview(trying.context, trying.person("anne", 1))
     assert trying.between.requests == []
+
+
+def a_look_tells_who_is_there_and_changes_nothing(subject: Subject) -> None:
+    """Of each in order: there, there and stopped, not there; and in its last word why it cannot tell."""
+    trying = Trying(subject)
+    look = trying.connector.look
+    if look is None or not trying.holds_people:
+        return
+    people = [trying.person("anne", 1), trying.person("ben", 2), trying.person("cleo", 3)]
+    trying.push(*people[:2])
+    trying.fake.stop("ben@example.org", NOW)
+    trying.between.requests.clear()
+    seen = [one for one in look(trying.context, people) if isinstance(one, Seen)]
+    assert [(one.remote_id is not None, one.is_stopped) for one in seen] == [
+        (True, False),
+        (True, True),
+        (False, False),
+    ]
+    assert all(one.read_only or one.method in ("GET", "HEAD") for one in trying.between.requests)
+    trying.between.answers = [Response(status=401, content=b'{"message": "no"}')]
+    *_, last = look(trying.context, people)
+    assert isinstance(last, Misconfigured), last
 
 
 # --- Delivering --------------------------------------------------------------------------------------
@@ -315,6 +338,7 @@ TRIALS: tuple[Callable[[Subject], None], ...] = (
     a_check_proves_an_identity,
     a_wrong_key_is_a_misconfiguration,
     a_preview_sends_nothing,
+    a_look_tells_who_is_there_and_changes_nothing,
     the_same_item_twice_makes_one_contact,
     every_item_gets_an_outcome_in_order,
     one_bad_record_holds_up_nobody,

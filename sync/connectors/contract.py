@@ -228,7 +228,8 @@ class Connector:
     - `push(context, items)` yields one outcome for each item, in order.
     - `check(context)` proves that it works as somebody; an outcome (Misconfigured, Retry, …) where it does not.
     - `preview(context, item)` returns the requests that `push` would make, without asking anybody.
-    - `look(context, items)` tells of each whether they are there, and stopped; null where it cannot.
+    - `look(context, items)` yields for each, in order, whether they are there, and stopped, and changes nothing; an
+      outcome instead, as its last, where it cannot tell. Null for a kind that cannot read.
     - `inbox`, and `poll(context, cursor)` (cursor null: begin now, or where the CRM keeps it), where it can.
     - `faults(settings)` says of each setting what is wrong with it that its type does not tell, without a value.
     - `answers` is what the vendor's answers mean, beside the usual reading (`answers.USUAL`).
@@ -241,7 +242,7 @@ class Connector:
     push: Callable[[Context, Sequence[Item]], Iterable[Outcome]]
     check: Callable[[Context], Checked | Outcome]
     preview: Callable[[Context, Item], Sequence[Request]]
-    look: Callable[[Context, Sequence[Item]], Iterable[Seen]] | None = None
+    look: Callable[[Context, Sequence[Item]], Iterable[Seen | Outcome]] | None = None
     inbox: Inbox | None = None
     poll: Callable[[Context, str | None], Polled | Outcome] | None = None
     faults: Callable[[Mapping[str, Any]], Mapping[str, str]] | None = None

@@ -58,7 +58,7 @@ def check(destination: Destination) -> Result:
     finally:
         client.close()
     if not isinstance(answer, Checked):
-        return Result(works=False, says=_words(answer), status=client.status)
+        return Result(works=False, says=in_words(answer), status=client.status)
     found = {name: [{"id": one.id, "title": one.title} for one in choices] for name, choices in answer.found.items()}
     DestinationState.objects.filter(pk=destination.pk).update(found=found)
     return Result(
@@ -66,7 +66,8 @@ def check(destination: Destination) -> Result:
     )
 
 
-def _words(answer: Outcome) -> str:
+def in_words(answer: Outcome) -> str:
+    """Return what an answer that is no success says to whoever asked."""
     if isinstance(answer, Misconfigured):
         return answer.message
     if isinstance(answer, RateLimited):

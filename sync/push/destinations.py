@@ -28,7 +28,10 @@ from sync.sealing import Unsealable
 SET = "set"
 _PLAIN = ("testing", "actions", "consent_source", "on_bounce", "tags", "language")
 #: What people read where the secrets cannot be opened.
-SEALED = "its secrets cannot be opened: FIELD_ENCRYPTION_KEY is not the one they were sealed with"
+SEALED = (
+    "its secrets cannot be opened, for FIELD_ENCRYPTION_KEY is not the one they were sealed with: "
+    "add that one behind the new one, or type the secrets again"
+)
 FIELDS = ("name", "kind", "org", "settings", "audience", "mapping", "batch_size", "rate_limit", "state", *_PLAIN)
 
 
@@ -181,8 +184,9 @@ def _batch_size(destination: Destination, kind: Connector, value: Any) -> None:
 
 
 def _rate_limit(destination: Destination, _: Connector, value: Any) -> None:
-    if value is not None and not (is_number(value) and 0 < value <= 10_000):
-        raise ValueError("requests a second, more than 0")
+    # Slower than this, the lease of a batch would be over before its turn comes.
+    if value is not None and not (is_number(value) and 0.1 <= value <= 10_000):
+        raise ValueError("requests a second, at least 0.1")
     destination.rate_limit = value
 
 

@@ -7,6 +7,7 @@ another when it is used. Redirects are not followed, and no proxy is taken from 
 from __future__ import annotations
 
 import ipaddress
+import math
 import socket
 import ssl
 import time
@@ -33,17 +34,26 @@ class PrivateAddress(httpcore2.ConnectError):
 
 
 class Client:
-    """Sends the requests of one destination. `before_each` may refuse by raising: it is asked before every request."""
+    """Sends the requests of one destination. `before_each` may refuse by raising: it is asked before every request.
 
-    def __init__(self, before_each: Callable[[], None] = lambda: None, *, allowed: Iterable[str] | None = None) -> None:
+    `within` is how many seconds all of them may take together, where somebody waits for a page.
+    """
+
+    def __init__(
+        self,
+        before_each: Callable[[], None] = lambda: None,
+        *,
+        allowed: Iterable[str] | None = None,
+        within: float = math.inf,
+    ) -> None:
         self._before_each = before_each
+        self._until = time.monotonic() + within
         places = settings.PUSH_ALLOW_HOSTS if allowed is None else tuple(allowed)
         transport = httpx2.HTTPTransport(trust_env=False)
         # The library's own seam for this takes a whole transport of one's own; the pool is the same.
         transport._pool._network_backend = _Guarded(places)
         self._client = httpx2.Client(
             transport=transport,
-            timeout=httpx2.Timeout(READ, connect=CONNECT),
             follow_redirects=False,
             trust_env=False,
             headers={"user-agent": _AGENT},
@@ -52,20 +62,31 @@ class Client:
     def send(self, request: Request) -> Response:
         """Send a request and read the answer; raises `NoAnswer`."""
         self._before_each()
+        if self.left <= 0:
+            raise NoAnswer("timeout")
         with _told():
             content = request.content or None
             with self._client.stream(
-                request.method, request.url, headers=dict(request.headers), content=content
+                request.method, request.url, headers=dict(request.headers), content=content, timeout=self._patience()
             ) as answer:
-                return _read(answer)
+                return _read(answer, self._until)
+
+    @property
+    def left(self) -> float:
+        """How many seconds are left for all that is still to be asked."""
+        return self._until - time.monotonic()
+
+    def _patience(self) -> httpx2.Timeout:
+        left = max(self.left, 0.001)
+        return httpx2.Timeout(min(READ, left), connect=min(CONNECT, left))
 
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
 
-def _read(answer: httpx2.Response) -> Response:
-    until, body = time.monotonic() + WHOLE, b""
+def _read(answer: httpx2.Response, latest: float) -> Response:
+    until, body = min(time.monotonic() + WHOLE, latest), b""
     for block in answer.iter_bytes():
         body += block
         if len(body) > LARGEST_BODY:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.db import transaction
 from django.utils import timezone
 
 from sync.connectors.contract import (
@@ -25,9 +23,9 @@ from sync.connectors.contract import (
     Request,
     Response,
 )
-from sync.models import Destination, DestinationState
+from sync.models import Destination
 from sync.processes import Stop
-from sync.push import back, deliveries, destinations
+from sync.push import back, deliveries, destinations, pace
 from sync.push.addresses import opened, seal
 from sync.push.decide import Circuit, Decision, after, decide
 from sync.push.deliveries import FORGET_AGAIN_AFTER, Claimed, Finished
@@ -93,17 +91,7 @@ class Line:
             raise Withdrawn(gone)
 
     def _wait_for_slot(self) -> None:
-        rates = [one for one in (self._connector.rate, self.destination.rate_limit) if one]
-        if not rates:
-            return
-        gap = timedelta(seconds=1 / min(rates))
-        with transaction.atomic():
-            now = timezone.now()
-            rows = DestinationState.objects.select_for_update().filter(pk=self.destination.pk)
-            last = rows.values_list("next_slot_at", flat=True).first()
-            slot = max(now, last) if last is not None else now
-            rows.update(next_slot_at=slot + gap)
-        time.sleep(max((slot - now).total_seconds(), 0))
+        pace.wait(self.destination, self._connector)
 
     # A batch.
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -15,7 +15,6 @@ from sync.connectors.contract import Connector, Context, Item, NoAnswer, Request
 from sync.models import Delivery, Destination, DestinationState, Supporter
 from sync.push import audience, deliveries, destinations, due, filling
 from sync.push.deliveries import Claimed
-from sync.push.http import Client
 from sync.push.snapshot import Snapshots
 
 HIDDEN = "•••"
@@ -23,8 +22,6 @@ _SHORTEST_SECRET = 4
 #: Headers that hold what follows from a secret.
 _SECRET_HEADERS = frozenset({"authorization", "webhook-signature"})
 _ROUNDS = 50
-#: Of so many people the CRM is asked whether it has them.
-_LOOK_AT = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,35 +35,12 @@ class Numbers:
     to_forget: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class There:
-    """How some people of the audience stand in the CRM itself, before anything is sent."""
-
-    asked: int
-    new: int
-    known: int
-    stopped: int
-
-
 class _Offline:
     """A client that sends nothing."""
 
     def send(self, request: Request) -> Response:
         """Refuse."""
         raise NoAnswer("nothing is sent in a preview")
-
-
-class _ReadOnly:
-    """A client that asks, and changes nothing."""
-
-    def __init__(self) -> None:
-        self._client = Client()
-
-    def send(self, request: Request) -> Response:
-        """Send what only reads."""
-        if not request.read_only and request.method not in ("GET", "HEAD"):
-            raise NoAnswer("nothing is changed in a preview")
-        return self._client.send(request)
 
 
 def numbers(destination: Destination) -> Numbers:
@@ -86,27 +60,10 @@ def numbers(destination: Destination) -> Numbers:
     )
 
 
-def there(destination: Destination, kind: Connector) -> There | None:
-    """Ask the CRM of the first people of the audience whether it has them, and stopped; None where it cannot tell."""
-    if kind.look is None:
-        return None
-    context = destinations.context(destination, kind, _ReadOnly(), {}, dry_run=True)
-    ids = list(audience.members(destination).order_by("pk").values_list("pk", flat=True)[:_LOOK_AT])
-    items = [_item(destination, kind, one) for one in ids]
-    seen = list(kind.look(context, [one for one in items if one is not None]))
-    known = [one for one in seen if one.remote_id is not None]
-    return There(
-        asked=len(seen),
-        new=len(seen) - len(known),
-        known=len(known),
-        stopped=sum(one.is_stopped for one in known),
-    )
-
-
 def of_supporter(destination: Destination, kind: Connector, supporter: int) -> dict[str, Any] | None:
     """Return what would be sent of one person, with the mapped fields; None where nothing would."""
-    item = _item(destination, kind, supporter)
-    return None if item is None else _shown(destination, kind, item)
+    found = items(destination, kind, [supporter])
+    return _shown(destination, kind, found[0]) if found else None
 
 
 def people(destination: Destination, kind: Connector, limit: int) -> Iterator[dict[str, Any]]:
@@ -134,8 +91,14 @@ def _begin_if_new(destination: Destination) -> None:
         standing.update(filling_after=0, filling_until=last, position=str(feed.newest_id()))
 
 
-def _item(destination: Destination, kind: Connector, supporter: int) -> Item | None:
-    row = Claimed(
+def items(destination: Destination, kind: Connector, supporters: Sequence[int]) -> list[Item]:
+    """Return these people as the destination would be told of them for the first time."""
+    rows = [_stranger(one) for one in supporters]
+    return [one.item for one in Snapshots(destination, kind).of(rows) if one.item is not None]
+
+
+def _stranger(supporter: int) -> Claimed:
+    return Claimed(
         id=0,
         kind="person",
         supporter=supporter,
@@ -149,7 +112,6 @@ def _item(destination: Destination, kind: Connector, supporter: int) -> Item | N
         told_tags=(),
         created_at=timezone.now(),
     )
-    return Snapshots(destination, kind).of([row])[0].item
 
 
 def _shown(destination: Destination, kind: Connector, item: Item) -> dict[str, Any]:
@@ -199,8 +161,3 @@ def _hidden(text: str, secrets: list[str]) -> str:
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, HIDDEN)
     return text
-
-
-def as_record(value: Numbers | There) -> dict[str, int]:
-    """Return numbers as a record."""
-    return asdict(value)

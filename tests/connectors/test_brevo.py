@@ -261,17 +261,6 @@ def test_a_check_finds_every_list_and_attribute():
     assert connector.check(a_context(connector, Brevo(), list="77")).problems == ("choose a list",)
 
 
-def test_a_look_tells_who_is_there_and_stopped():
-    fake = Brevo()
-    push(fake, somebody())
-    fake.stop("anne@example.org", NOW)
-
-    there, nobody = connector.look(a_context(connector, fake), [somebody(), somebody("ben@example.org", 2)])
-
-    assert (there.remote_id is not None, there.is_stopped) == (True, True)
-    assert nobody.remote_id is None
-
-
 # --- Coming back -------------------------------------------------------------------------------------
 
 

@@ -328,17 +328,6 @@ def test_a_preview_shows_the_status_of_somebody_new():
     assert json.loads(event.content)["name"] == "proca_petition"
 
 
-def test_a_look_tells_who_is_there_and_stopped():
-    fake = Mailchimp()
-    push(fake, somebody())
-    fake.stop("anne@example.org", NOW)
-
-    there, nobody = connector.look(a_context(connector, fake), [somebody(), somebody("ben@example.org", 2)])
-
-    assert (there.remote_id is not None, there.is_stopped) == (True, True)
-    assert nobody.remote_id is None
-
-
 # --- Coming back -------------------------------------------------------------------------------------
 
 

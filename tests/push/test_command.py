@@ -61,6 +61,7 @@ def test_a_dry_run_sends_nothing_keeps_nothing_and_shows_people_in_full(store_da
         "new": PEOPLE,
         "due": 0,
         "to_forget": 0,
+        "there": None,
     }
     assert len(lines) == 3
     assert "example.org" in json.dumps(lines[1])

@@ -6,7 +6,7 @@ A submission is posted with a link to its person, which sends no autoresponse, a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,7 +27,7 @@ from sync.connectors.action_network.api import (
     send,
 )
 from sync.connectors.action_network.person import SUBSCRIBED, UNSUBSCRIBED, address_of, forget, helper, tell
-from sync.connectors.answers import Failed, one_by_one, with_actions
+from sync.connectors.answers import Failed, look_one_by_one, one_by_one, with_actions
 from sync.connectors.contract import (
     ActionItem,
     Checked,
@@ -127,11 +127,10 @@ def _title(kind: str, one: dict[str, Any]) -> str:
     return f"{one.get('title') or one.get('name') or own_id(one)} ({kind.removesuffix('s')})"
 
 
-def _look(context: Context, items: Sequence[Item]) -> Iterable[Seen]:
-    for item in items:
-        address = address_of(item)
-        there = person_by_email(context, address) if address else None
-        yield Seen() if there is None else Seen(remote_id=own_id(there), is_stopped=address_in(there)[1] in STOPS)
+def _look(context: Context, item: Item) -> Seen:
+    address = address_of(item)
+    there = person_by_email(context, address) if address else None
+    return Seen() if there is None else Seen(remote_id=own_id(there), is_stopped=address_in(there)[1] in STOPS)
 
 
 def _preview(context: Context, item: Item) -> Sequence[Request]:
@@ -222,7 +221,7 @@ connector = Connector(
     push=one_by_one(_push_one),
     check=_check,
     preview=_preview,
-    look=_look,
+    look=look_one_by_one(_look),
     poll=_poll,
     answers=ANSWERS,
     rate=4,

@@ -7,12 +7,12 @@ and `proca_action` in its properties tells so.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from sync.connectors.answers import Failed, one_by_one, with_actions
+from sync.connectors.answers import Failed, look_one_by_one, one_by_one, with_actions
 from sync.connectors.brevo.api import ANSWERS, asked, by_email, by_id, contact, refusal, request, send
 from sync.connectors.brevo.back import is_authentic, poll_with, read_reports
 from sync.connectors.brevo.person import address_of, forget, new_body, numbers, tell
@@ -110,11 +110,10 @@ def _fields(context: Context) -> Iterator[Choice]:
         yield Choice(id=str(one["name"]), title=f"{one['name']} ({one.get('type', 'text')})")
 
 
-def _look(context: Context, items: Sequence[Item]) -> Iterable[Seen]:
-    for item in items:
-        address = address_of(item)
-        there = contact(context, by_email(address)) if address else None
-        yield Seen() if there is None else Seen(remote_id=str(there["id"]), is_stopped=there["emailBlacklisted"])
+def _look(context: Context, item: Item) -> Seen:
+    address = address_of(item)
+    there = contact(context, by_email(address)) if address else None
+    return Seen() if there is None else Seen(remote_id=str(there["id"]), is_stopped=there["emailBlacklisted"])
 
 
 def _preview(context: Context, item: Item) -> Sequence[Request]:
@@ -164,7 +163,7 @@ connector = Connector(
     push=one_by_one(_push_one),
     check=_check,
     preview=_preview,
-    look=_look,
+    look=look_one_by_one(_look),
     inbox=Inbox(is_authentic=is_authentic, read=read_reports, is_signed=False),
     poll=_poll,
     faults=_faults,

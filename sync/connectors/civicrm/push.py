@@ -258,15 +258,17 @@ _ANY = ["is_deleted", "IN", [True, False]]
 # --- Looking -----------------------------------------------------------------------------------------
 
 
-def look(context: Context, items: Sequence[Item]) -> Iterator[Seen]:
+def look(context: Context, items: Sequence[Item]) -> Iterator[Seen | Outcome]:
     """Yield of each person whether they are there, and whether something stops mail to them."""
     zone, group = zone_of(context.settings), group_of(context.settings)
     if zone is None or not group:
+        yield Misconfigured(message="choose the newsletter group and the time zone first")
         return
     for first in range(0, len(items), 50):
         part = items[first : first + 50]
         there = read(context, part, with_campaigns=False)
         if not isinstance(there, There):
+            yield there
             return
         for item in part:
             contact = match(context, item, there, set()).contact

@@ -10,12 +10,12 @@ that a person was ever told to: a campaign may name an audience of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from sync.connectors.answers import Failed, no_answer
+from sync.connectors.answers import Failed, look_one_by_one, no_answer
 from sync.connectors.contract import (
     Checked,
     Choice,
@@ -149,11 +149,10 @@ def _identity(account: Mapping[str, Any]) -> str:
     return f"account {account.get('account_name') or account['account_id']}"
 
 
-def _look(context: Context, items: Sequence[Item]) -> Iterable[Seen]:
-    for item in items:
-        address = address_of(item)
-        there = member(context, Place(context.settings["list"], hashed(address))) if address else None
-        yield Seen(remote_id=there["id"], is_stopped=there["status"] in STOPPED) if there else Seen()
+def _look(context: Context, item: Item) -> Seen:
+    address = address_of(item)
+    there = member(context, Place(context.settings["list"], hashed(address))) if address else None
+    return Seen(remote_id=there["id"], is_stopped=there["status"] in STOPPED) if there else Seen()
 
 
 def _preview(context: Context, item: Item) -> Sequence[Request]:
@@ -218,7 +217,7 @@ connector = Connector(
     push=_push,
     check=_check,
     preview=_preview,
-    look=_look,
+    look=look_one_by_one(_look),
     inbox=Inbox(is_authentic=is_authentic, read=read_reports, is_signed=False),
     poll=_poll,
     faults=_faults,

@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -16,9 +17,10 @@ from django.db import connection, connections
 from sync.management.one_line import OneLineCommand, failure, usage
 from sync.models import Destination
 from sync.processes import Failed, Numbers, Stop, Workers
-from sync.push import deliveries, preview
+from sync.push import deliveries, destinations, look, preview
 from sync.push.registry import UnknownKind, connector
 from sync.push.worker import Order, Worker
+from sync.sealing import Unsealable
 from sync.store.errors import told_apart
 
 log = structlog.get_logger(__name__)
@@ -67,16 +69,29 @@ class Command(OneLineCommand):
         self.stdout.write(json.dumps(summary | {"seconds": round(time.monotonic() - started, 3)}))
 
     def _preview(self, only: Destination | None, limit: int) -> None:
-        started, pending = time.monotonic(), 0
+        started, pending, troubles = time.monotonic(), 0, []
         for destination in [only] if only is not None else list(Destination.objects.order_by("pk")):
-            kind = connector(destination.kind)
-            numbers = preview.numbers(destination)
-            pending += numbers.new + numbers.due + numbers.to_forget
-            self.stdout.write(json.dumps({"destination": destination.name, **preview.as_record(numbers)}))
-            for person in preview.people(destination, kind, limit):
-                self.stdout.write(json.dumps({"destination": destination.name, **person}, ensure_ascii=False))
+            try:
+                pending += self._preview_one(destination, limit)
+            except UnknownKind:
+                troubles.append(f"{destination.name}: no connector of this kind is installed")
+            except Unsealable:
+                troubles.append(f"{destination.name}: {destinations.SEALED}")
         summary = dict.fromkeys(_SUMMARY, 0) | {"pending": pending}
         self.stdout.write(json.dumps(summary | {"seconds": round(time.monotonic() - started, 3)}))
+        if troubles:
+            raise failure("; ".join(troubles))
+
+    def _preview_one(self, destination: Destination, limit: int) -> int:
+        """Print the numbers, here and at the CRM, and some people in full; return how many wait."""
+        kind = connector(destination.kind)
+        numbers = preview.numbers(destination)
+        there = look.there(destination, kind, numbers.audience)
+        line = {"destination": destination.name, **asdict(numbers), "there": None if there is None else asdict(there)}
+        self.stdout.write(json.dumps(line))
+        for person in preview.people(destination, kind, limit):
+            self.stdout.write(json.dumps({"destination": destination.name, **person}, ensure_ascii=False))
+        return numbers.new + numbers.due + numbers.to_forget
 
 
 def _run(order: Order, stop: Stop, workers: int) -> Numbers:
