@@ -249,6 +249,7 @@ class Connector:
     answers: tuple[Answer, ...] = ()
     finds_by: FindsBy = FindsBy.EMAIL
     batch_size: int = 1
+    #: How many workers, on all machines together, may talk to it at once, each by one request at a time.
     concurrency: int = 4
     #: Requests a second that the CRM documents; null where it names none.
     rate: float | None = None

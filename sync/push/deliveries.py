@@ -1,11 +1,12 @@
 """The rows of deliveries: claimed in a short transaction, held while sending, finished.
 
-    waiting, due ──claim──▶ leased ──before each request: hold──▶ … ──finish──▶ delivered | waiting, later | rejected
+    waiting, due ──claim──▶ leased ──before each request: held──▶ … ──finish──▶ delivered | waiting, later | rejected
                               │ a kill: the lease runs out
                               ▼
                             claimed again: what was sent is sent again, and bears it
 
-Who finds their lease over sends nothing more, and finishes nothing.
+Who finds their lease over sends nothing more, and finishes nothing. There is one lease for each batch, so that counting
+leases tells how many workers are talking to a destination.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from sync.models import Delivery
-from sync.models.bulk import instant, is_postgresql, select
+from sync.models.bulk import among, instant, is_postgresql, listed, select
 from sync.push.decide import Decision
 from sync.push.http import CONNECT, READ, WHOLE
 from sync.terms import to_datetime
 
-#: Longer than the longest request; every request begins with a new one.
+#: Longer than the longest request, also where it was renewed so long ago as may be.
 LEASE = timedelta(seconds=CONNECT + READ + WHOLE + 25)
+RENEW_AFTER = timedelta(seconds=20)
 #: An order to forget is given once more after this: a request that was in flight has arrived by then.
 FORGET_AGAIN_AFTER = timedelta(hours=1)
 #: An address is kept no longer than this for an order that cannot be delivered.
@@ -43,9 +45,16 @@ _CLAIM = (
     " AND due_at <= %s AND (lease_until IS NULL OR lease_until < %s) ORDER BY due_at, id LIMIT %s{skip}"
     f") RETURNING {_COLUMNS}"
 )
-_HOLD = (
-    "UPDATE sync_delivery SET lease_until = %s WHERE lease = %s AND lease_until >= %s AND (kind = 'erasure'"
-    " OR EXISTS (SELECT 1 FROM sync_supporter s WHERE s.id = sync_delivery.supporter_id)) RETURNING id, kind"
+#: Leased rows are among those that have been due longest, so nobody counts a million of them.
+_TALKING = (
+    "SELECT count(DISTINCT lease) FROM ("
+    " SELECT lease, lease_until FROM sync_delivery WHERE destination_id = %s AND kind <> 'action'"
+    " AND due_at IS NOT NULL ORDER BY due_at, id LIMIT %s"
+    ") AS oldest WHERE lease <> '' AND lease_until >= %s"
+)
+_HELD = (
+    "SELECT id, kind FROM sync_delivery d WHERE {ids} AND lease = %s AND lease_until >= %s AND (kind = 'erasure'"
+    " OR EXISTS (SELECT 1 FROM sync_supporter s WHERE s.id = d.supporter_id))"
 )
 _NOT_ON_DISK = "SET LOCAL synchronous_commit TO off"
 _BEHIND = "(kind <> %s OR (%s AND wanted > %s))"
@@ -100,16 +109,29 @@ class Finished:
     actions_rejected: tuple[tuple[int, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """How many workers may talk to a destination `at_once`, and how many rows each claims at most."""
+
+    at_once: int
+    batch: int
+
+
 def new_lease() -> str:
     """Return the name of a lease that nobody else has."""
     return uuid4().hex
 
 
-def claim(destination_id: int, lease: str, most: int, now: datetime) -> list[Claimed]:
-    """Take the rows that have been due longest; a person's order is kept, for there is one row of each."""
+def claim(destination_id: int, lease: str, most: int, now: datetime, lines: Lines | None = None) -> list[Claimed]:
+    """Take the rows that have been due longest; a person's order is kept, for there is one row of each.
+
+    Nothing where as many workers are talking to the destination as `lines` allows.
+    """
     skip = " FOR UPDATE SKIP LOCKED" if is_postgresql() else ""
     moment = _moment(now)
     with transaction.atomic():
+        if lines is not None and not _is_free(destination_id, lines, moment):
+            return []
         rows = select(
             _CLAIM.format(skip=skip),
             [lease, _moment(now + LEASE), destination_id, moment, moment, most],
@@ -117,18 +139,25 @@ def claim(destination_id: int, lease: str, most: int, now: datetime) -> list[Cla
     return sorted(map(_claimed, rows), key=lambda row: row.id)
 
 
-def hold(lease: str, now: datetime) -> dict[int, str]:
-    """Renew a lease; return the kinds, by id, of the rows that may still be sent."""
-    parameters = [_moment(now + LEASE), lease, _moment(now)]
+def _is_free(destination_id: int, lines: Lines, moment: Any) -> bool:
+    """Tell whether one more worker may talk to a destination. One at a time asks; SQLite has one in all."""
     if not is_postgresql():
-        with transaction.atomic():
-            return dict(select(_HOLD, parameters))
-    # Asked before every request, so in one round trip, and without waiting for the disk: a renewal that a crash of the
-    # database loses is a lease that runs out earlier.
-    with connection.cursor() as cursor:
-        cursor.execute(f"{_NOT_ON_DISK}; {_HOLD}", parameters)
-        cursor.nextset()
-        return dict(cursor.fetchall())
+        return True
+    select("SELECT pg_advisory_xact_lock(hashtextextended('lines to destination ' || %s, 0))::text", [destination_id])
+    # Twice as many, for what became due in another order than it was claimed in.
+    ((talking,),) = select(_TALKING, [destination_id, 2 * lines.at_once * lines.batch, moment])
+    return bool(talking < lines.at_once)
+
+
+def held(lease: str, ids: Collection[int], now: datetime) -> dict[int, str]:
+    """Return the kinds, by id, of those rows that may still be sent under a lease."""
+    return dict(select(_HELD.format(ids=among("id", "bigint")), [listed(ids), lease, _moment(now)]))
+
+
+def renew(lease: str, ids: Collection[int], now: datetime) -> None:
+    """Let a lease that is not over last longer."""
+    rows = Delivery.objects.filter(pk__in=list(ids), lease=lease, lease_until__gte=now)
+    rows.update(lease_until=now + LEASE)
 
 
 def remember_addresses(lease: str, addresses: Sequence[tuple[int, str]]) -> None:
@@ -153,9 +182,9 @@ def finish(lease: str, rows: Sequence[Finished], now: datetime) -> None:
         _finish_actions(rows, now)
 
 
-def release(lease: str, untried: Collection[int]) -> None:
-    """Let everything go that still is under a lease; it costs those no attempt that were not tried."""
-    rows = Delivery.objects.filter(lease=lease)
+def release(lease: str, ids: Collection[int], untried: Collection[int]) -> None:
+    """Let those of these rows go that still are under a lease; it costs those no attempt that were not tried."""
+    rows = Delivery.objects.filter(pk__in=list(ids), lease=lease)
     with transaction.atomic():
         if untried:
             rows.filter(pk__in=list(untried), attempts__gt=0).update(attempts=F("attempts") - 1)

@@ -28,7 +28,7 @@ from sync.processes import Stop
 from sync.push import back, deliveries, destinations, pace
 from sync.push.addresses import opened, seal
 from sync.push.decide import Circuit, Decision, after, decide
-from sync.push.deliveries import FORGET_AGAIN_AFTER, Claimed, Finished
+from sync.push.deliveries import FORGET_AGAIN_AFTER, RENEW_AFTER, Claimed, Finished, Lines
 from sync.push.http import Client
 from sync.push.registry import connector
 from sync.push.scrub import scrubbed
@@ -55,6 +55,8 @@ class Line:
         self._client = Client(self._before_each)
         self._requests = 0
         self._lease = ""
+        self._claimed: list[int] = []
+        self._renew_at = timezone.now()
         #: What is still to be sent under the lease, by its place in the batch.
         self._live: dict[int, Claimed] = {}
         self.context = destinations.context(destination, self._connector, self, {}, note=self._note)
@@ -84,7 +86,11 @@ class Line:
             self._hold()
 
     def _hold(self) -> None:
-        kinds = deliveries.hold(self._lease, timezone.now())
+        now = timezone.now()
+        if now >= self._renew_at:
+            deliveries.renew(self._lease, self._claimed, now)
+            self._renew_at = now + RENEW_AFTER
+        kinds = deliveries.held(self._lease, self._claimed, now)
         gone = frozenset(index for index, row in self._live.items() if kinds.get(row.id) != row.kind)
         if gone:
             self._live = {index: row for index, row in self._live.items() if index not in gone}
@@ -97,19 +103,20 @@ class Line:
 
     def deliver(self, counts: Counter[str], stop: Stop) -> bool:
         """Deliver the next batch; tell whether there was one."""
-        circuit = self._circuit()
         size = min(self.destination.batch_size or self._connector.batch_size, self._connector.batch_size)
-        most = 1 if circuit.probes else max(size, _CLAIM_AT_LEAST)
-        lease = deliveries.new_lease()
-        rows = deliveries.claim(self.destination.pk, lease, most, timezone.now())
+        now, lease = timezone.now(), deliveries.new_lease()
+        lines = Lines(at_once=self._connector.concurrency, batch=max(size, _CLAIM_AT_LEAST))
+        most = 1 if self._circuit().probes else lines.batch
+        rows = deliveries.claim(self.destination.pk, lease, most, now, lines)
         if not rows:
             return False
+        self._claimed, self._renew_at = [row.id for row in rows], now + RENEW_AFTER
         untried: set[int] = set()
         try:
             untried = self._deliver(lease, rows, size, counts, stop)
         finally:
             self._lease = ""
-            deliveries.release(lease, untried)
+            deliveries.release(lease, self._claimed, untried)
         return True
 
     def _deliver(self, lease: str, rows: list[Claimed], size: int, counts: Counter[str], stop: Stop) -> set[int]:

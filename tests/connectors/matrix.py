@@ -41,6 +41,7 @@ def matrix(kinds: Iterable[Connector]) -> str:
         ("says who is there before the first push", *("yes" if one.look else "–" for one in kinds)),
         ("finds people by", *("our id" if one.finds_by is FindsBy.OUR_ID else "address" for one in kinds)),
         ("people in a call, at most", *(str(one.batch_size) for one in kinds)),
+        ("workers at once, at most", *(str(one.concurrency) for one in kinds)),
         ("calls a second, at most", *("–" if one.rate is None else f"{one.rate:g}" for one in kinds)),
         ("modes of a mapping", *(", ".join(sorted(one.modes)).replace("_", " ") for one in kinds)),
     ]

@@ -279,8 +279,10 @@ def test_who_finds_their_lease_over_sends_nothing_more(receiver, destination):
 
     later = now + deliveries.LEASE + timedelta(seconds=1)
 
-    assert len(deliveries.hold(lease, now)) == len(rows) == 3
-    assert deliveries.hold(lease, later + deliveries.LEASE) == {}
+    ids = [row.id for row in rows]
+    assert len(deliveries.held(lease, ids, now)) == len(rows) == 3
+    deliveries.renew(lease, ids, later)
+    assert deliveries.held(lease, ids, later) == {}
     again = deliveries.claim(destination.pk, deliveries.new_lease(), 10, later + deliveries.LEASE)
     assert {row.id for row in again} == {row.id for row in rows}
 
