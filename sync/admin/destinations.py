@@ -268,9 +268,11 @@ def _check(request: HttpRequest, one: Destination) -> None:
     except UnknownKind:
         messages.error(request, "No connector of this kind is installed.")
         return
-    for problem in result.problems:
-        messages.warning(request, problem)
-    if result.works:
+    if result.problems:
+        messages.warning(request, f"It gets in as {result.says}, but something is to be done.")
+        for problem in result.problems:
+            messages.warning(request, f"{problem[:1].upper()}{problem[1:]}.")
+    elif result.works:
         found = "; ".join(f"{len(choices)} {name}" for name, choices in result.found.items())
         messages.success(request, f"It works: {result.says}." + (f" Found: {found}." if found else ""))
     else:

@@ -6,7 +6,7 @@ Answer(status=400, text="compliance state", means=Means.STOPPED, remote=ConsentK
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -174,6 +174,12 @@ def one_by_one(push_one: Callable[[Context, Item], Outcome]) -> Callable[[Contex
                 yield no_answer(trouble)
 
     return push
+
+
+def not_there(context: Context, fields: Iterable[str]) -> tuple[str, ...]:
+    """Return the problem, if it is one, that the mapping writes to fields which a CRM with these fields has not got."""
+    missing = sorted(context.mapped.difference(fields))
+    return (f"the mapping names fields that are not there: {', '.join(missing)}",) if missing else ()
 
 
 def look_one_by_one(

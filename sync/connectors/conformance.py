@@ -79,6 +79,19 @@ def a_wrong_key_is_a_misconfiguration(subject: Subject) -> None:
     assert isinstance(trying.connector.check(trying.context), Misconfigured)
 
 
+def a_check_tells_of_mapped_fields_that_are_not_there(subject: Subject) -> None:
+    """Where the CRM tells its fields; those of the kind's own mapping are there."""
+    trying = Trying(subject)
+    own = replace(trying.context, mapped=frozenset(one.target for one in trying.connector.mapping))
+    checked = trying.connector.check(own)
+    if not isinstance(checked, Checked) or "fields" not in checked.found:
+        return
+    assert not checked.problems, checked.problems
+    wrong = trying.connector.check(replace(own, mapped=own.mapped | {"NO_SUCH_FIELD"}))
+    assert isinstance(wrong, Checked)
+    assert any("NO_SUCH_FIELD" in one for one in wrong.problems)
+
+
 def a_preview_sends_nothing(subject: Subject) -> None:
     """And shows at least one request."""
     trying = Trying(subject)
@@ -337,6 +350,7 @@ TRIALS: tuple[Callable[[Subject], None], ...] = (
     it_declares_itself,
     a_check_proves_an_identity,
     a_wrong_key_is_a_misconfiguration,
+    a_check_tells_of_mapped_fields_that_are_not_there,
     a_preview_sends_nothing,
     a_look_tells_who_is_there_and_changes_nothing,
     the_same_item_twice_makes_one_contact,

@@ -143,7 +143,8 @@ class Context:
 
     `settings` holds secrets in clear; `cache` lives as long as the process and may be empty at any time; `note` logs a
     code and ids, never a value; `folder` is where files may be written, null where there is no such place; `cell` makes
-    a text of a value that no spreadsheet takes for a formula.
+    a text of a value that no spreadsheet takes for a formula. `mapped`, for a check: the names of the CRM's fields that
+    the mapping writes to.
     """
 
     destination: int
@@ -155,6 +156,7 @@ class Context:
     dry_run: bool = False
     folder: Path | None = None
     cell: Callable[[Any], str] = str
+    mapped: frozenset[str] = frozenset()
 
     def __repr__(self) -> str:
         return f"Context(destination={self.destination})"
@@ -226,7 +228,8 @@ class Connector:
     """A kind of destination.
 
     - `push(context, items)` yields one outcome for each item, in order.
-    - `check(context)` proves that it works as somebody; an outcome (Misconfigured, Retry, …) where it does not.
+    - `check(context)` proves that it works as somebody; an outcome (Misconfigured, Retry, …) where it does not. Where
+      the CRM tells its fields, they are found as `fields`, and a mapped one that is not among them is a problem.
     - `preview(context, item)` returns the requests that `push` would make, without asking anybody.
     - `look(context, items)` yields for each, in order, whether they are there, and stopped, and changes nothing; an
       outcome instead, as its last, where it cannot tell. Null for a kind that cannot read.

@@ -6,9 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sync.connectors.answers import no_answer
-from sync.connectors.contract import Checked, Misconfigured, NoAnswer, Outcome, RateLimited, Rejected, Request, Response
+from sync.connectors.contract import (
+    Checked,
+    Connector,
+    Misconfigured,
+    NoAnswer,
+    Outcome,
+    RateLimited,
+    Rejected,
+    Request,
+    Response,
+)
 from sync.models import Destination, DestinationState
-from sync.push import destinations
+from sync.push import destinations, mapping, pace
 from sync.push.http import Client
 from sync.push.registry import connector
 from sync.sealing import Unsealable
@@ -25,12 +35,20 @@ class Result:
     status: int | None = None
 
 
-class _Watching:
-    """A client that remembers the last status: it is told, the body never."""
+#: Somebody waits for the page.
+_SECONDS = 25.0
 
-    def __init__(self) -> None:
-        self._client = Client()
+
+class _Watching:
+    """A client that keeps to the rate and remembers the last status: it is told, the body never."""
+
+    def __init__(self, destination: Destination, kind: Connector) -> None:
+        self._destination, self._kind = destination, kind
+        self._client = Client(self._before_each, within=_SECONDS)
         self.status: int | None = None
+
+    def _before_each(self) -> None:
+        pace.wait(self._destination, self._kind, most=self._client.left)
 
     def send(self, request: Request) -> Response:
         """Send a request."""
@@ -45,9 +63,11 @@ class _Watching:
 
 def check(destination: Destination) -> Result:
     """Ask the CRM, and keep what was found for people to choose from."""
-    kind, client = connector(destination.kind), _Watching()
+    kind = connector(destination.kind)
+    client = _Watching(destination, kind)
     try:
-        context = destinations.context(destination, kind, client, {}, dry_run=True)
+        mapped = frozenset(one.target for one in mapping.of(destination.mapping, kind))
+        context = destinations.context(destination, kind, client, {}, dry_run=True, mapped=mapped)
         answer = kind.check(context)
     except NoAnswer as trouble:
         answer = no_answer(trouble)

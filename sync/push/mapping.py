@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sync.connectors.contract import Field, Mapped, Mode
+from sync.connectors.contract import Connector, Field, Mapped, Mode
 from sync.terms import DETAILS
 
 #: Of a person's first and last action.
@@ -46,6 +46,11 @@ def checked(lines: Any, modes: Iterable[Mode]) -> tuple[Mapped, ...]:
     if not isinstance(lines, list):
         raise BadMapping("must be a list")
     return tuple(_line(number, line, frozenset(modes)) for number, line in enumerate(lines, start=1))
+
+
+def of(lines: Any, connector: Connector) -> tuple[Mapped, ...]:
+    """Return the mapping of a destination as a value, the kind's own where it has none."""
+    return connector.mapping if lines is None else checked(lines, connector.modes)
 
 
 def _line(number: int, line: Any, modes: frozenset[Mode]) -> Mapped:

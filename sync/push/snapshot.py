@@ -63,8 +63,7 @@ class Snapshots:
 
     def __init__(self, destination: Destination, connector: Connector) -> None:
         self._destination, self._connector = destination, connector
-        lines = destination.mapping
-        self._mapping = connector.mapping if lines is None else mapping.checked(lines, connector.modes)
+        self._mapping = mapping.of(destination.mapping, connector)
 
     def of(self, rows: Sequence[Claimed]) -> list[Snapshot]:
         """Return what is to be sent of each row, in order."""

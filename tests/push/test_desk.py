@@ -4,10 +4,12 @@ import pytest
 from django.urls import reverse
 
 from sync.models import Delivery, Destination
-from sync.push import destinations
+from sync.push import checking, destinations
 from tests.admin.people import administrator, logged_in
+from tests.fakes.mailchimp import Mailchimp
 from tests.fakes.receiver import SECRET
 from tests.fakes.receiver import receiver as running_receiver
+from tests.fakes.served import served
 from tests.fakes.server import Reply
 from tests.push.world import a_destination, allowed, push, receive, sign_up, standing, supporter
 
@@ -87,6 +89,30 @@ def test_a_check_says_in_words_whether_it_works(desk, receiver):
 
     assert b"It works" in works.content
     assert b"check the key" in refused.content
+
+
+def test_a_check_names_mapped_fields_that_the_crm_has_not_got(desk):
+    with served(Mailchimp(), "https://us9.api.mailchimp.com") as crm, allowed():
+        settings = {**crm.fake.settings, "url": f"{crm.url}/3.0"}
+        mapping = [{"source": "first_name", "target": "FNAME"}, {"source": "country", "target": "LAND"}]
+        values = {"name": "ours", "kind": "mailchimp", "org": 7, "settings": settings, "mapping": mapping}
+        one = destinations.create(values, "test")
+
+        page = desk.post(page_of("check", one), follow=True)
+
+    assert b"It gets in as account" in page.content
+    assert b"The mapping names fields that are not there: LAND." in page.content
+
+
+def test_a_crm_that_does_not_answer_holds_no_page(desk, receiver, monkeypatch):
+    monkeypatch.setattr(checking, "_SECONDS", 0.3)
+    one = a_destination(receiver, state="paused")
+    receiver.trouble.append(Reply(200, "x" * 40, slow=20.0))
+
+    with allowed():
+        page = desk.post(page_of("check", one), follow=True)
+
+    assert b"no answer that helps: timeout" in page.content
 
 
 def test_it_is_paused_resumed_and_filled_again(desk, receiver):

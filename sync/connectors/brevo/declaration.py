@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from sync.connectors.answers import Failed, look_one_by_one, one_by_one, with_actions
+from sync.connectors.answers import Failed, look_one_by_one, not_there, one_by_one, with_actions
 from sync.connectors.brevo.api import ANSWERS, asked, by_email, by_id, contact, refusal, request, send
 from sync.connectors.brevo.back import is_authentic, poll_with, read_reports
 from sync.connectors.brevo.person import address_of, forget, new_body, numbers, tell
@@ -91,8 +91,10 @@ def _check(context: Context) -> Checked | Outcome:
     except Failed as failed:
         return failed.outcome
     chosen = str(context.settings.get("list") or "")
-    problems = () if chosen in {one.id for one in found["lists"]} else ("choose a list",)
-    return Checked(identity=f"account {account.get('companyName') or 'without a name'}", found=found, problems=problems)
+    problems = [] if chosen in {one.id for one in found["lists"]} else ["choose a list"]
+    problems += not_there(context, [one.id for one in found["fields"]])
+    identity = f"account {account.get('companyName') or 'without a name'}"
+    return Checked(identity=identity, found=found, problems=tuple(problems))
 
 
 def _lists(context: Context) -> Iterator[Choice]:

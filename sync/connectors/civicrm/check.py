@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from sync.connectors.answers import not_there
 from sync.connectors.civicrm.api import Call, Row, ask, get, zone_of
 from sync.connectors.civicrm.there import clock_trouble
 from sync.connectors.contract import Checked, Choice, Context, Misconfigured, Outcome
@@ -57,6 +58,9 @@ _JOINED = {
 }
 
 
+_JOINS = ("address_primary.", "phone_primary.", "email_primary.")
+
+
 def check(context: Context) -> Checked | Outcome:
     """Prove that the key is somebody's, and tell what there is and what is missing."""
     zone = zone_of(context.settings)
@@ -75,6 +79,7 @@ def check(context: Context) -> Checked | Outcome:
         *filter(None, [clock_trouble(me.get("now"), zone, context.now())]),
         *_of_rights(rights, history),
         *_of_settings(context.settings, found, campaigns),
+        *_of_mapping(context, found["fields"]),
     ]
     return Checked(
         identity=f"{me.get('display_name') or 'contact'} (contact {me['id']})",
@@ -115,6 +120,13 @@ def _of_settings(settings: Mapping[str, Any], found: Mapping[str, list[Row]], ca
         yield "the activity type is not there, or not active"
     if settings["campaigns"] and not isinstance(campaigns, list):
         yield "campaigns cannot be read: switch the component CiviCampaign on there, or campaigns off here"
+
+
+def _of_mapping(context: Context, fields: Sequence[Row]) -> tuple[str, ...]:
+    """What is joined is not among the contact's own fields, and `:label` and alike tell how a value is meant."""
+    own = {str(one["name"]) for one in fields}
+    cannot_tell = {one for one in context.mapped if one.partition(":")[0] in own or one.startswith(_JOINS)}
+    return not_there(context, own | set(_JOINED) | cannot_tell)
 
 
 def _choices(found: Mapping[str, list[Row]]) -> dict[str, tuple[Choice, ...]]:

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from sync.connectors.answers import Failed, look_one_by_one, no_answer
+from sync.connectors.answers import Failed, look_one_by_one, no_answer, not_there
 from sync.connectors.contract import (
     Checked,
     Choice,
@@ -142,7 +142,8 @@ def _check(context: Context) -> Checked | Outcome:
     except Failed as failed:
         return failed.outcome
     found["fields"] = tuple(Choice(id=str(one["tag"]), title=str(one.get("name", one["tag"]))) for one in fields)
-    return Checked(identity=_identity(account), found=found)
+    problems = not_there(context, [LANGUAGE, *(one.id for one in found["fields"])])
+    return Checked(identity=_identity(account), found=found, problems=problems)
 
 
 def _identity(account: Mapping[str, Any]) -> str:
