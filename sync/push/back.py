@@ -9,19 +9,17 @@ A stop always counts. Without a time it is news only where the CRM says somethin
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from sync.changes import feed
 from sync.connectors.contract import Connector, Context, Inbound, NoAnswer, Polled, RemoteState, Report
-from sync.models import Contact, Delivery, Destination, DestinationState, Reported, Subscription, Supporter
-from sync.push import destinations
+from sync.models import Delivery, Destination, DestinationState, Reported, Subscription
+from sync.push import destinations, whose
 from sync.push.decide import after
 from sync.push.deliveries import Finished
 from sync.push.due import LEADS_TO, Queue, origin_of
@@ -29,12 +27,11 @@ from sync.push.http import Client
 from sync.push.registry import connector, connectors
 from sync.push.snapshot import Snapshot
 from sync.push.standing import write_circuit
-from sync.read.people import survivor_of
-from sync.rules.identity import email_key, ref_key
-from sync.sealing import KeyedHash, Unsealable
+from sync.push.whose import Whose
+from sync.sealing import Unsealable
 from sync.store.asked import Said, add_consent
 from sync.store.whom import NotPossible
-from sync.terms import ADDRESS_STOPS, STOPS, ConsentKind, Source, Status, to_instant
+from sync.terms import STOPS, ConsentKind, Source, Status, to_instant
 
 log = structlog.get_logger(__name__)
 
@@ -47,14 +44,6 @@ _NEVER_ASKED = frozenset({Status.NONE, Status.PENDING})
 _SAID_AS = {Status.BLOCKED: Status.BOUNCED, Status.COMPLAINED: Status.UNSUBSCRIBED}
 #: Reports are stored so many at once.
 _BATCH = 500
-
-
-@dataclass(frozen=True, slots=True)
-class _Whose:
-    """Whom a report is about: one supporter, or a key of nobody or several. `who` stands for it in `Reported`."""
-
-    supporter: int | None
-    who: str
 
 
 # Webhooks.
@@ -159,62 +148,28 @@ def poll(destination: Destination, kind: Connector, context: Context) -> bool:
 
 
 def _take(destination: Destination, reports: Sequence[Report]) -> int:
-    found = [(report, whose) for report in reports if (whose := _whose(destination, report)) is not None]
-    told = _told(destination, [whose.supporter for _, whose in found if whose.supporter])
+    found = whose.found(destination, reports)
+    told = _told(destination, [of.supporter for _, of in found if of.supporter])
     last = dict(
-        Reported.objects.filter(destination_id=destination.pk, who__in=[whose.who for _, whose in found]).values_list(
+        Reported.objects.filter(destination_id=destination.pk, who__in=[of.who for _, of in found]).values_list(
             "who", "said"
         )
     )
     said: dict[str, str] = {}
     news, contradicting = [], []
-    for report, whose in found:
-        if _is_news(destination, report, last.get(whose.who), told.get(whose.supporter or 0)):
-            news.append((report, whose))
-        elif report.kind is ConsentKind.OPT_IN and whose.supporter:
-            contradicting.append(whose.supporter)
-        last[whose.who] = said[whose.who] = str(LEADS_TO[report.kind])
+    for report, of in found:
+        if _is_news(destination, report, last.get(of.who), told.get(of.supporter or 0)):
+            news.append((report, of))
+        elif report.kind is ConsentKind.OPT_IN and of.supporter:
+            contradicting.append(of.supporter)
+        last[of.who] = said[of.who] = str(LEADS_TO[report.kind])
     # What was said goes first, so that the change that follows is known for an echo.
     _remember(destination, said, timezone.now())
-    stored = sum(_store(destination, report, whose) for report, whose in news)
+    addresses = whose.named(destination, news)
+    stored = sum(_store(destination, *one, email) for one, email in zip(news, addresses, strict=True))
     if contradicting:
         _restate(destination, contradicting)
     return stored
-
-
-def _whose(destination: Destination, report: Report) -> _Whose | None:
-    supporters = _supporters(destination, report)
-    if len(supporters) == 1:
-        return _Whose(supporters[0], str(supporters[0]))
-    if key := email_key(report.email):
-        return _Whose(None, _hash("e", key))
-    if key := ref_key(report.contact_ref):
-        return _Whose(None, _hash("r", key))
-    log.warning("report_about_nobody", destination=destination.pk)
-    return None
-
-
-def _supporters(destination: Destination, report: Report) -> list[int]:
-    if report.supporter is not None:
-        return [survivor_of(report.supporter) or report.supporter]
-    if report.remote_id:
-        rows = Delivery.objects.filter(destination_id=destination.pk, remote_id=report.remote_id, kind="person")
-        if found := list(rows.values_list("supporter_id", flat=True)[:1]):
-            return found
-    contacts = Contact.objects.filter(supporter__isnull=False)
-    if key := email_key(report.email):
-        return _owners(contacts.filter(email=key))
-    if key := ref_key(report.contact_ref):
-        return _owners(contacts.filter(ref=key).exclude(ref=""))
-    return []
-
-
-def _owners(contacts: Any) -> list[int]:
-    return sorted(set(contacts.values_list("supporter_id", flat=True)[:1_000]))
-
-
-def _hash(kind: str, key: str) -> str:
-    return KeyedHash(settings.HASH_KEYS).of(kind, key)
 
 
 def _told(destination: Destination, supporters: Sequence[int]) -> dict[int, Delivery]:
@@ -242,7 +197,7 @@ def _said_as(sent: str | None) -> str | None:
     return _SAID_AS.get(Status(sent)) if sent else None
 
 
-def _store(destination: Destination, report: Report, whose: _Whose) -> bool:
+def _store(destination: Destination, report: Report, of: Whose, email: str | None) -> bool:
     """Add an entry to the ledger; a report about somebody erased, or whom nobody knows, is told in the log alone."""
     now = timezone.now()
     at = now if report.at is None or report.at > now + _AHEAD else report.at
@@ -253,27 +208,14 @@ def _store(destination: Destination, report: Report, whose: _Whose) -> bool:
             kind=str(report.kind),
             said=said,
             at=to_instant(at),
-            supporter=whose.supporter,
-            email=_named(destination, report, whose),
-            contact_ref=report.contact_ref if whose.supporter is None else None,
+            supporter=of.supporter,
+            email=email,
+            contact_ref=report.contact_ref if of.supporter is None else None,
         )
     except NotPossible as reason:
         log.warning("report_not_stored", destination=destination.pk, code=reason.code)
         return False
     return added.is_new
-
-
-def _named(destination: Destination, report: Report, whose: _Whose) -> str | None:
-    """The address that an entry names: an address stop and a consent need one, the will of a person none."""
-    if whose.supporter is None:
-        return email_key(report.email) or None
-    if report.kind not in ADDRESS_STOPS and report.kind is not ConsentKind.OPT_IN:
-        return None
-    if key := email_key(report.email):
-        return key
-    rows = Subscription.objects.filter(supporter_id=whose.supporter, org_id=destination.org_id)
-    mailed = rows.values_list("email", flat=True).first()
-    return mailed or Supporter.objects.filter(pk=whose.supporter).values_list("email", flat=True).first()
 
 
 def _remember(destination: Destination, said: dict[str, str], now: datetime) -> None:
