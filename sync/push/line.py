@@ -56,6 +56,7 @@ class Line:
         self._requests = 0
         self._lease = ""
         self._claimed: list[int] = []
+        self._unreleased: tuple[str, list[int], set[int]] | None = None
         self._renew_at = timezone.now()
         #: What is still to be sent under the lease, by its place in the batch.
         self._live: dict[int, Claimed] = {}
@@ -103,6 +104,7 @@ class Line:
 
     def deliver(self, counts: Counter[str], stop: Stop) -> bool:
         """Deliver the next batch; tell whether there was one."""
+        self._release()
         size = min(self.destination.batch_size or self._connector.batch_size, self._connector.batch_size)
         now, lease = timezone.now(), deliveries.new_lease()
         lines = Lines(at_once=self._connector.concurrency, batch=max(size, _CLAIM_AT_LEAST))
@@ -115,9 +117,15 @@ class Line:
         try:
             untried = self._deliver(lease, rows, size, counts, stop)
         finally:
-            self._lease = ""
-            deliveries.release(lease, self._claimed, untried)
+            self._lease, self._unreleased = "", (lease, self._claimed, untried)
+            self._release()
         return True
+
+    def _release(self) -> None:
+        """Let go what is not finished; where the database was away then, as soon as it is back."""
+        if self._unreleased is not None:
+            deliveries.release(*self._unreleased)
+            self._unreleased = None
 
     def _deliver(self, lease: str, rows: list[Claimed], size: int, counts: Counter[str], stop: Stop) -> set[int]:
         """Deliver claimed rows; return the ids of those that were not tried."""
