@@ -101,7 +101,9 @@ class Destinations(ReadOnly):
     def shown_settings(self, one: Destination) -> Any:
         if one.kind not in connectors():
             return one.settings
-        return destinations.shown_settings(one, connector(one.kind))
+        kind = connector(one.kind)
+        shown = destinations.shown_settings(one, kind)
+        return {setting.title: _called(one, setting.among, shown[setting.key]) for setting in kind.settings}
 
     @column("audience")
     def shown_audience(self, one: Destination) -> Any:
@@ -118,7 +120,7 @@ class Destinations(ReadOnly):
         buttons: tuple[tuple[str, Callable[[HttpRequest, Destination], None]], ...] = (
             ("check", _check),
             ("pause", lambda request, one: destinations.pause(one, actor(request))),
-            ("resume", lambda request, one: destinations.resume(one, actor(request))),
+            ("resume", _resume),
             ("resync", lambda request, one: destinations.resync(one, actor(request))),
         )
         view = self.admin_site.admin_view
@@ -262,6 +264,14 @@ def _asked(form: DestinationForm, what: Callable[[dict[str, Any]], Destination])
     return None
 
 
+def _resume(request: HttpRequest, one: Destination) -> None:
+    try:
+        destinations.resume(one, actor(request))
+    except destinations.Invalid as invalid:
+        for words in invalid.errors.values():
+            messages.error(request, f"{words}.")
+
+
 def _check(request: HttpRequest, one: Destination) -> None:
     try:
         result = checking.check(one)
@@ -277,6 +287,12 @@ def _check(request: HttpRequest, one: Destination) -> None:
         messages.success(request, f"It works: {result.says}." + (f" Found: {found}." if found else ""))
     else:
         messages.error(request, f"It does not work: {result.says}.")
+
+
+def _called(one: Destination, among: str, value: Any) -> Any:
+    """What was found under an id by its name."""
+    titles = {choice["id"]: choice["title"] for choice in one.standing.found.get(among, ())}
+    return titles.get(value, value)
 
 
 def _counted(number: int) -> str:

@@ -20,7 +20,7 @@ from sync.connectors.contract import Connector, Context, Http, Setting, SettingT
 from sync.models import Delivery, Destination, DestinationState, Reported
 from sync.push import audience, filling, mapping
 from sync.push.addresses import sealer
-from sync.push.registry import UnknownKind, connector
+from sync.push.registry import UnknownKind, connector, connectors
 from sync.read import csvguard
 from sync.sealing import Unsealable
 
@@ -110,6 +110,8 @@ def change(destination: Destination, values: Mapping[str, Any], actor: str) -> D
     with transaction.atomic():
         _apply(destination, kind, values, is_new=False)
         destination.save()
+        if DestinationState.objects.filter(pk=destination.pk).exclude(state="paused").exists():
+            _refuse_unchosen(destination)
         audit.record(actor, "change", "destination", destination.pk, ", ".join(sorted(values)))
         if (destination.audience, destination.testing) != before and _has_begun(destination):
             filling.begin(destination.pk, everybody=False)
@@ -225,9 +227,10 @@ def _settings(destination: Destination, kind: Connector, given: Any) -> None:
             errors[f"settings.{key}"] = str(error)
     whole = {**{one.key: one.default for one in kind.settings}, **plain, **held}
     for one in kind.settings:
-        if one.required and whole.get(one.key) in (None, ""):
+        # What a check finds is chosen after it, and before it is switched on.
+        if one.required and one.type is not SettingType.FOUND and whole.get(one.key) in (None, ""):
             errors.setdefault(f"settings.{one.key}", "is required")
-    moved = [one.key for one in kind.settings if one.place and plain.get(one.key) != destination.settings.get(one.key)]
+    moved = [one.key for one in kind.settings if one.place and _is_moved(one, destination.settings, plain)]
     if moved and destination.secrets:
         missing = [one.key for one in kind.settings if one.secret and whole.get(one.key) and one.key not in fresh]
         errors |= {f"settings.{key}": "is needed again, since the place has changed" for key in missing}
@@ -237,6 +240,22 @@ def _settings(destination: Destination, kind: Connector, given: Any) -> None:
         raise Invalid(errors)
     destination.settings = plain
     destination.secrets = sealer().seal(json.dumps(held)) if held else ""
+
+
+def _is_moved(setting: Setting, before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whoever chooses for the first time moves nothing."""
+    is_first = setting.type is SettingType.FOUND and before.get(setting.key) in (None, "")
+    return not is_first and now.get(setting.key) != before.get(setting.key)
+
+
+def unchosen(destination: Destination, kind: Connector) -> dict[str, str]:
+    """Return what is still to be chosen among what a check finds, as the errors of a form."""
+    found = [one for one in kind.settings if one.required and one.type is SettingType.FOUND]
+    empty = [one for one in found if destination.settings.get(one.key) in (None, "")]
+    return {
+        f"settings.{one.key}": f"{one.title}: choose one first; check the connection to see what there is"
+        for one in empty
+    }
 
 
 def _held(destination: Destination) -> dict[str, Any]:
@@ -320,7 +339,11 @@ def pause(destination: Destination, actor: str, reason: str = "") -> None:
 
 
 def resume(destination: Destination, actor: str) -> None:
-    """Send. The first time everybody in the audience is queued, and changes are followed from here on."""
+    """Send. The first time everybody in the audience is queued, and changes are followed from here on.
+
+    Raises `Invalid` where something is still to be chosen.
+    """
+    _refuse_unchosen(destination)
     with transaction.atomic():
         standing = DestinationState.objects.select_for_update().get(pk=destination.pk)
         is_first = standing.position is None
@@ -332,6 +355,12 @@ def resume(destination: Destination, actor: str) -> None:
         audit.record(actor, "resume", "destination", destination.pk)
         if is_first:
             filling.begin(destination.pk, everybody=False)
+
+
+def _refuse_unchosen(destination: Destination) -> None:
+    kind = connectors().get(destination.kind)
+    if kind is not None and (errors := unchosen(destination, kind)):
+        raise Invalid(errors)
 
 
 def resync(destination: Destination, actor: str) -> None:

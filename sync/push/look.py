@@ -67,6 +67,8 @@ def there(destination: Destination, kind: Connector, size: int) -> There | None:
     """Ask the CRM about an audience of this size; None for a kind that cannot read."""
     if kind.look is None:
         return None
+    if unchosen := destinations.unchosen(destination, kind):
+        return There(audience=size, trouble=", ".join(unchosen.values()))
     client = _ReadOnly(destination, kind)
     try:
         people = preview.items(destination, kind, sample(destination, size))

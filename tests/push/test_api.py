@@ -77,6 +77,22 @@ def test_what_is_no_destination_is_refused_by_the_fields_name(api, receiver, cha
     assert not Destination.objects.exists()
 
 
+def test_what_a_check_finds_is_chosen_later_and_before_it_is_switched_on(api, store_database):
+    admin = api("admin")
+    body = {"name": "ours", "kind": "mailchimp", "org": 7, "settings": {"key": f"{'0' * 32}-us9"}}
+
+    at_once = admin.post("destinations/", body | {"state": "active"})
+    made = admin.post("destinations/", body)
+    path = f"destinations/{made.json()['id']}/"
+    without = admin.patch(path, {"state": "active"})
+    chosen = admin.patch(path, {"settings": {"list": "a1b2c3"}, "state": "active"})
+    taken_away = admin.patch(path, {"settings": {"list": None, "key": f"{'0' * 32}-us9"}})
+
+    assert [one.status_code for one in (at_once, made, without, chosen, taken_away)] == [400, 201, 400, 200, 400]
+    assert "settings.list" in without.json()["errors"]
+    assert chosen.json()["state"] == "active"
+
+
 def test_a_change_of_the_address_needs_the_secret_again(api, receiver):
     admin = api("admin")
     path = f"destinations/{admin.post('destinations/', a_body(receiver)).json()['id']}/"

@@ -30,7 +30,7 @@ def pushing():
     def run():
         try:
             Worker(Order(), stop).run()
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test is to tell
             broken.append(error)
         finally:
             connection.close()

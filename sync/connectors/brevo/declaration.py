@@ -81,7 +81,8 @@ def _event(action: ActionItem, remote_id: str) -> dict[str, Any]:
 
 
 def _faults(settings: Mapping[str, Any]) -> dict[str, str]:
-    return {} if numbers([settings.get("list")]) else {"list": "the number of a list"}
+    chosen = settings.get("list")
+    return {} if not chosen or numbers([chosen]) else {"list": "the number of a list"}
 
 
 def _check(context: Context) -> Checked | Outcome:
