@@ -146,7 +146,9 @@ class DestinationForm(forms.Form):
 
 
 def _setting(setting: Any, held: Any, found: Any) -> forms.Field:
-    about: dict[str, Any] = {"label": setting.title, "help_text": setting.help, "required": False}
+    # A secret that is there may stay unsaid; what a check finds is chosen after it.
+    is_needed = setting.required and setting.type not in ("flag", "found") and not (setting.secret and held)
+    about: dict[str, Any] = {"label": setting.title, "help_text": setting.help, "required": is_needed}
     if setting.secret:
         words = "It is set; leave this empty to keep it." if held else setting.help
         return forms.CharField(
