@@ -126,6 +126,28 @@ def test_a_changed_address_is_the_same_contact():
     assert fake.people == {"anne@example.com": "subscribed"}
 
 
+@pytest.mark.parametrize("now", [{"consent_newer_than_remote": False}, QUIET, LEFT], ids=["consented", "quiet", "left"])
+def test_a_changed_address_takes_nobody_off_the_blocklist(now):
+    fake = Brevo()
+    (made,) = push(fake, somebody())
+    fake.stop("anne@example.org", NOW)
+
+    push(fake, somebody("anne@example.com", remote_id=made.remote_id, **now))
+
+    assert fake.people == {"anne@example.com": "other"}
+
+
+def test_a_newer_consent_lifts_a_stop_with_a_changed_address_too():
+    fake = Brevo()
+    (made,) = push(fake, somebody())
+    fake.stop("anne@example.org", NOW)
+
+    changed = somebody("anne@example.com", remote_id=made.remote_id, consented_at=NOW + timedelta(minutes=1))
+    push(fake, changed)
+
+    assert fake.people == {"anne@example.com": "subscribed"}
+
+
 def test_a_contact_of_somebody_merged_ends_on_the_blocklist():
     fake = Brevo()
     made, other = push(fake, somebody(), somebody("ben@example.org", 2))

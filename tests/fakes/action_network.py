@@ -1,4 +1,6 @@
-"""Action Network in memory. What it checks and how it answers, each with its source:
+"""Action Network in memory. It publishes no description of its API for programs: the documentation is prose, and the
+API names its own resources by HAL links only (https://actionnetwork.org/docs/v2/). So the fields that its pages list
+are written down here. What it checks and how it answers, each with its source:
 
 - `OSDI-API-Token` in a header; 403 with `error` otherwise (https://actionnetwork.org/docs/v2/).
 - The person signup helper, POST of people, takes `person`, `add_tags`, `remove_tags`; it matches by address. Who is new
@@ -33,6 +35,13 @@ _PERSON = frozenset(
     {
         *("identifiers", "family_name", "given_name", "postal_addresses", "email_addresses", "phone_numbers"),
         *("languages_spoken", "custom_fields"),
+    }
+)
+#: What a submission or signature may hold (…/submissions, …/signatures).
+_SUBMISSION = frozenset(
+    {
+        *("identifiers", "created_date", "triggers", "_links", "action_network:referrer_data", "person", "comments"),
+        *("add_tags", "remove_tags"),
     }
 )
 
@@ -85,6 +94,8 @@ class ActionNetwork:
         if headers.get("osdi-api-token") != KEY:
             return error(403, "API Key invalid or not present")
         asked = {name: values[0] for name, values in parse_qs(query, strict_parsing=bool(query)).items()}
+        assert set(asked) <= {"filter", "page", "per_page"}, set(asked)
+        assert bool(content) == (method in ("POST", "PUT"))
         body = json.loads(content) if content else {}
         if refused := next((one for one in self.refused if one in json.dumps([asked, body])), None):
             return error(400, f"{refused} is no address")
@@ -161,6 +172,7 @@ class ActionNetwork:
     def submit(self, kind: str, form: str, _: str, __: Any, body: dict[str, Any]) -> Response:
         if (kind, form) not in (("forms", FORM), ("petitions", PETITION)):
             return error(404, "Couldn't find it")
+        assert set(body) <= _SUBMISSION, set(body)
         assert body["triggers"] == {"autoresponse": {"enabled": False}}, "a redelivery would mail people again"
         who = body["_links"]["osdi:person"]["href"].rpartition("/")[2]
         assert who in self.activists

@@ -1,5 +1,6 @@
 """Brevo in memory. What it checks and how it answers, each with its source:
 
+- Every request fits what Brevo's own client can send (`described/brevo.json`).
 - `api-key` in a header; 401 `unauthorized` otherwise (https://developers.brevo.com/docs/getting-started).
 - Errors are `{code, message}`, sometimes with `metadata` (https://developers.brevo.com/changelog/2024/10/16).
 - A contact is addressed by its number, or by the address with `identifierType`
@@ -11,6 +12,8 @@
 - PUT changes a contact, 204, the address by the attribute EMAIL; a taken one is 400 with the code `invalid_parameter`
   (https://github.com/pass-culture/pass-culture-main/pull/22628), a taken number alike, under either code
   (https://github.com/betagouv/mon-service-securise/pull/2788).
+- Whoever gets another address is taken off the blocklist; that `emailBlacklisted` in the same call is stronger is not
+  said, so here it is not (https://developers.brevo.com/reference/update-contact).
 - An attribute that the account does not have is dropped; one of another type is refused
   (https://developers.brevo.com/docs/synchronise-contact-lists).
 - DELETE of a contact, 204 (https://developers.brevo.com/reference/delete-contact).
@@ -30,7 +33,9 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from sync.connectors.contract import Request, Response
+from tests.fakes.described import Description
 
+DESCRIBED = Description("brevo")
 KEY = "xkeysib-0123456789"
 ATTRIBUTES = {"FIRSTNAME": "text", "LASTNAME": "text", "SMS": "text", "BORN": "date", "SIGNED": "float"}
 LISTS = {4: "News", 5: "Bees", **{number: f"List {number}" for number in range(100, 155)}}
@@ -86,6 +91,7 @@ class Brevo:
 
     def answer(self, method: str, path: str, query: str, headers: Mapping[str, str], content: bytes) -> Response:
         """Answer a request that came this way or that."""
+        DESCRIBED.check(method, path.removeprefix("/v3"), query, content)
         if headers.get("api-key") != KEY:
             return refusal(401, "unauthorized", "Key not found")
         asked = {name: values[0] for name, values in parse_qs(query).items()}
@@ -176,13 +182,14 @@ class Brevo:
 
     def _write(self, one: dict[str, Any], body: dict[str, Any]) -> None:
         given = body.get("attributes", {})
+        gets_another = given.get("EMAIL", one["email"]) != one["email"]
         one["email"] = given.get("EMAIL", one["email"])
         one["attributes"] |= {name: value for name, value in given.items() if name in ATTRIBUTES}
         one["listIds"] = sorted({*one["listIds"], *body.get("listIds", ())} - {*body.get("unlinkListIds", ())})
         one["listUnsubscribed"] = [
             number for number in one["listUnsubscribed"] if number not in body.get("listIds", ())
         ]
-        one |= {"emailBlacklisted": body.get("emailBlacklisted", one["emailBlacklisted"])}
+        one["emailBlacklisted"] = not gets_another and body.get("emailBlacklisted", one["emailBlacklisted"])
         one |= {"modifiedAt": NOW.isoformat()}
 
     def forget(self, who: str, asked: Mapping[str, str], _: Any) -> Response:

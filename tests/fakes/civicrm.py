@@ -1,4 +1,6 @@
-"""CiviCRM in memory, as far as APIv4 over REST is asked. What it checks and how it answers, each with its source:
+"""CiviCRM in memory, as far as APIv4 over REST is asked. There is no description of it for programs but what each site
+says of its own entities at run time (`getFields`), so the fields that are used are written down here. What it checks
+and how it answers, each with its source:
 
 - `POST BASE/civicrm/ajax/api4` with the form field `calls`, or `…/ENTITY/ACTION` with `params`, both JSON; the header
   `X-Requested-With: XMLHttpRequest`, else 400 `SECURITY ALERT`; writing by GET: 405

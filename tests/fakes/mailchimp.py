@@ -1,5 +1,6 @@
 """Mailchimp in memory. What it checks and how it answers, each with its source:
 
+- Every request fits the description that Mailchimp publishes (`described/mailchimp.json`).
 - Basic authentication with the key as password; 401 `API Key Invalid` otherwise
   (https://mailchimp.com/developer/marketing/docs/fundamentals/#authenticate).
 - Errors are problem documents: `type`, `title`, `status`, `detail`, `instance`
@@ -35,7 +36,9 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 from sync.connectors.contract import Request, Response
+from tests.fakes.described import Description
 
+DESCRIBED = Description("mailchimp")
 KEY = "0123456789abcdef0123456789abcdef-us9"
 LIST = "a1b2c3d4e5"
 OTHER_LIST = "f6a7b8c9d0"
@@ -108,11 +111,12 @@ class Mailchimp:
 
     def answer(self, method: str, path: str, query: str, headers: Mapping[str, str], content: bytes) -> Response:
         """Answer a request that came this way or that."""
+        assert path.startswith("/3.0/")
+        path = path.removeprefix("/3.0")
+        DESCRIBED.check(method, path, query, content)
         login = base64.b64decode(headers.get("authorization", "").removeprefix("Basic ")).decode()
         if login.partition(":")[2] != KEY:
             return problem(401, "API Key Invalid", "Your API key may be invalid")
-        assert path.startswith("/3.0/")
-        path = path.removeprefix("/3.0")
         self.calls.append((method, path))
         asked = {name: values[0] for name, values in parse_qs(query).items()}
         body = json.loads(content) if content else None

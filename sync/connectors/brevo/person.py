@@ -119,8 +119,13 @@ def _found(context: Context, item: Item) -> Delivered:
 
 def _renamed(context: Context, there: dict[str, Any], address: str) -> dict[str, Any]:
     """Give a contact its new address; where another has it, that one goes on, and the old one ends stopped."""
-    response = send(context, "PUT", by_id(str(there["id"])), {"attributes": {"EMAIL": address}})
+    stopped = {"emailBlacklisted": True} if there["emailBlacklisted"] else {}
+    response = send(context, "PUT", by_id(str(there["id"])), {"attributes": {"EMAIL": address}, **stopped})
     if response.status == 204:
+        if stopped:
+            # A new address takes a contact off the blocklist (https://developers.brevo.com/reference/update-contact),
+            # whatever else is in the call.
+            _block(context, there)
         return there | {"email": address}
     if not _has_duplicate(response, "email") or (other := contact(context, by_email(address))) is None:
         raise Failed(refusal(context, response))
@@ -173,8 +178,11 @@ def _kind(there: Mapping[str, Any]) -> ConsentKind:
 
 
 def _stop(context: Context, there: dict[str, Any] | None, remote_id: str | None) -> None:
-    if there is None or str(there["id"]) == remote_id or there["emailBlacklisted"]:
-        return
+    if there is not None and str(there["id"]) != remote_id and not there["emailBlacklisted"]:
+        _block(context, there)
+
+
+def _block(context: Context, there: Mapping[str, Any]) -> None:
     response = send(context, "PUT", by_id(str(there["id"])), {"emailBlacklisted": True})
     if response.status != 204:
         raise Failed(refusal(context, response))

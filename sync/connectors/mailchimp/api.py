@@ -67,6 +67,8 @@ def request(context: Context, method: str, path: str, body: Any = None) -> Reque
     headers, url = {"authorization": f"Basic {login}"}, _base(context.settings) + path
     if method == "GET":
         return Request(method=method, url=url, headers=headers, read_only=True)
+    if body is None:
+        return Request(method=method, url=url, headers=headers)
     return json_request(method, url, body, headers)
 
 
