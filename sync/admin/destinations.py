@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
@@ -40,7 +41,7 @@ class Destinations(ReadOnly):
     change_list_template = "desk/destinations.html"
     sections = (
         ("How it stands", ("standing_now", "why", "since", "last", "waiting", "rejected", "to_forget", "progress")),
-        ("What it is", ("kind_title", "owner", "shown_settings")),
+        ("What it is", ("kind_title", "owner", "shown_settings", "called_back_at")),
         ("Who and what is sent", ("shown_audience", "actions", "testing", "consent_source", "on_bounce")),
         ("Fields", ("shown_mapping", "tags", "language", "batch_size", "rate_limit")),
     )
@@ -104,6 +105,11 @@ class Destinations(ReadOnly):
         kind = connector(one.kind)
         shown = destinations.shown_settings(one, kind)
         return {setting.title: _called(one, setting.among, shown[setting.key]) for setting in kind.settings}
+
+    @column("address for the CRM's webhook")
+    def called_back_at(self, one: Destination) -> str:
+        has_inbox = one.kind in connectors() and connector(one.kind).inbox is not None
+        return f"{settings.PUBLIC_URL}/api/v1/destinations/{one.pk}/inbound/" if has_inbox else ""
 
     @column("audience")
     def shown_audience(self, one: Destination) -> Any:
