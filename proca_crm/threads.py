@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO, TypeVar, cast
@@ -58,7 +58,7 @@ class Threads:
         except Gone:
             return
         finally:
-            exchange.gone.set()
+            exchange.leave()
             watch.cancel()
             body.close()
 
@@ -98,6 +98,7 @@ class _Exchange:
     start: Message = field(default_factory=dict)
     body: bytes = b""
     streamed: bool = False
+    telling: Future[None] | None = None
 
     def run(self, application: Wsgi) -> None:
         """Call the application; a stream is sent from here, chunk by chunk."""
@@ -133,12 +134,20 @@ class _Exchange:
     def _tell(self, message: Message) -> None:
         if self.gone.is_set():
             raise Gone
-        told = asyncio.run_coroutine_threadsafe(self._sent(message), self.loop)
+        self.telling = asyncio.run_coroutine_threadsafe(self._sent(message), self.loop)
+        if self.gone.is_set():
+            self.telling.cancel()
         try:
-            told.result(_PATIENCE)
-        except TimeoutError:
-            told.cancel()
+            self.telling.result(_PATIENCE)
+        except (TimeoutError, CancelledError):
+            self.telling.cancel()
             raise Gone from None
+
+    def leave(self) -> None:
+        """Tell the thread that the client is gone: gunicorn itself never ends a `send` that waits for a reader."""
+        self.gone.set()
+        if self.telling is not None:
+            self.telling.cancel()
 
     async def _sent(self, message: Message) -> None:
         await self.send(message)
@@ -148,7 +157,7 @@ async def _hung_up(receive: Receive, exchange: _Exchange) -> None:
     """After the body, the next message is that the client is gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
-    exchange.gone.set()
+    exchange.leave()
 
 
 def _with_connection(function: Callable[[], T]) -> T:

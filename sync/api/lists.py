@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -20,6 +20,7 @@ from sync.api.endpoint import JSON, Endpoint, Parameter, with_etag
 from sync.api.paging import DEFAULT_SIZE, LARGEST_SIZE, page
 from sync.api.problems import invalid
 from sync.api.shapes import page_of
+from sync.api.streams import Stream
 from sync.models.fields import ExactJSONField
 from sync.read.export import lines
 from sync.read.filters import FILTERS, filtered
@@ -28,9 +29,6 @@ from sync.read.records import Kind, Record, shown
 NDJSON, CSV = "application/x-ndjson", "text/csv"
 _STREAMS = {"ndjson": NDJSON, "csv": CSV + "; charset=utf-8"}
 _OWN = ("cursor", "page_size", "format")
-#: A stream goes out in pieces of about this size.
-_PIECE = 64 * 1024
-
 _LARGEST_ID = 2**63 - 1
 _NUMBER = {"type": "integer", "minimum": 1, "maximum": _LARGEST_ID}
 _TIME = {"type": "string", "format": "date-time"}
@@ -136,8 +134,8 @@ class ListOf(Endpoint):
     ) -> StreamingHttpResponse:
         if given := {"cursor", "page_size"} & set(questions):
             raise invalid({name: ["a stream has no pages"] for name in given})
-        kept = [] if request.method == "HEAD" else _pieces(lines(self.resource.kind, rows, form))
-        return StreamingHttpResponse(kept, content_type=_STREAMS[form])
+        pieces: Iterable[bytes] = () if request.method == "HEAD" else Stream(lines(self.resource.kind, rows, form))
+        return StreamingHttpResponse(pieces, content_type=_STREAMS[form])
 
 
 class OneOf(Endpoint):
@@ -201,16 +199,3 @@ def time(description: str) -> Parameter:
 def word(description: str, words: Iterable[Any]) -> Parameter:
     """Return a parameter that is one of a few words."""
     return Parameter(description, {"type": "string", "enum": [str(one) for one in words]})
-
-
-def _pieces(texts: Iterable[str]) -> Iterator[bytes]:
-    """Join lines into pieces: a line at a time is slow to send."""
-    held: list[str] = []
-    size = 0
-    for text in texts:
-        held.append(text)
-        size += len(text)
-        if size >= _PIECE:
-            yield "".join(held).encode("utf-8", "backslashreplace")
-            held, size = [], 0
-    yield "".join(held).encode("utf-8", "backslashreplace")

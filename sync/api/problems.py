@@ -53,6 +53,7 @@ TOO_LARGE = Kind("too-large", 413, "The request is too large")
 WRONG_CONTENT_TYPE = Kind("wrong-content-type", 415, "The body must be JSON")
 TOO_MANY_REQUESTS = Kind("too-many-requests", 429, "Too many requests")
 FAILED = Kind("failed", 500, "Something went wrong here")
+BUSY = Kind("busy", 503, "As many whole lists are being read as can be at once")
 UNAVAILABLE = Kind("unavailable", 503, "The database does not answer right now")
 
 KINDS = (
@@ -72,6 +73,7 @@ KINDS = (
     TOO_MANY_REQUESTS,
     FAILED,
     UNAVAILABLE,
+    BUSY,
 )
 _BY_STATUS = {kind.status: kind for kind in reversed(KINDS)}
 
