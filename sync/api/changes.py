@@ -108,15 +108,16 @@ class Changes(Endpoint):
 
     def _visible(self, lines: Iterable[Line]) -> list[Line]:
         """Leave out what belongs to an organisation that the token does not see."""
-        if self.who.org is None:
+        who = self.who
+        if who.org is None:
             return list(lines)
         entries = [line.object_id for line in lines if line.object == "consent"]
         orgs = dict(Consent.objects.filter(pk__in=entries).values_list("pk", "org_id"))
         return [
             line
             for line in lines
-            if self.who.sees(line.data.get("org"))
-            and (line.object != "consent" or (line.object_id in orgs and self.who.sees(orgs[line.object_id])))
+            if who.sees(line.data.get("org"))
+            and (line.object != "consent" or (line.object_id in orgs and who.sees(orgs[line.object_id])))
         ]
 
     def _expand(self, results: list[dict[str, Any]]) -> None:
