@@ -33,7 +33,12 @@ class Stream:
         return self
 
     def __next__(self) -> bytes:
-        return next(self._pieces)
+        try:
+            return next(self._pieces)
+        except BaseException:
+            # Read to its end, or broken: nothing more comes, whether or not somebody closes it.
+            self.close()
+            raise
 
     def close(self) -> None:
         """End it, read or not, begun or not."""
