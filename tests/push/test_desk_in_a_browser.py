@@ -72,6 +72,7 @@ def row(page, name):
     return page.locator(".desk-row", has=page.get_by_text(name, exact=True)).locator("dd")
 
 
+@pytest.mark.slow
 def test_a_first_day_from_the_form_to_the_retry(page, crm):
     made_and_checked(page, crm)
     asked_before_the_first_go(page)
