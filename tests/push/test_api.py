@@ -16,12 +16,6 @@ from tests.fakes.server import Reply
 from tests.push.world import a_destination, allowed, push, receive, sign_up, supporter
 
 
-@pytest.fixture
-def receiver(store_database):
-    with running_receiver() as one:
-        yield one
-
-
 def a_body(receiver, **more):
     return {
         "name": "our receiver",

@@ -17,12 +17,6 @@ ENV = {"PUSH_ALLOW_HOSTS": "127.0.0.1"}
 PEOPLE = 24
 
 
-@pytest.fixture
-def receiver(store_database):
-    with running_receiver() as one:
-        yield one
-
-
 def env_of(store_database):
     return ENV | {"DATABASE_URL": store_database.url}
 

@@ -8,16 +8,9 @@ from sync.push import checking, destinations
 from tests.admin.people import administrator, logged_in
 from tests.fakes.mailchimp import Mailchimp
 from tests.fakes.receiver import SECRET
-from tests.fakes.receiver import receiver as running_receiver
 from tests.fakes.served import served
 from tests.fakes.server import Reply
 from tests.push.world import a_destination, allowed, push, receive, sign_up, standing, supporter
-
-
-@pytest.fixture
-def receiver(store_database):
-    with running_receiver() as one:
-        yield one
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from sync.models import Delivery
 from sync.push import deliveries, destinations, registry
 from sync.store import asked
 from tests.fakes.receiver import SECRET
-from tests.fakes.receiver import receiver as running_receiver
 from tests.fakes.server import Reply
 from tests.push.world import (
     a_destination,
@@ -24,12 +23,6 @@ from tests.push.world import (
 )
 
 NAMES = ("anne", "ben", "cleo")
-
-
-@pytest.fixture
-def receiver(store_database):
-    with running_receiver() as one:
-        yield one
 
 
 @pytest.fixture

@@ -12,19 +12,12 @@ from sync.models import Delivery
 from sync.push import deliveries, due, filling
 from sync.push.deliveries import Lines
 from sync.push.registry import connector
-from tests.fakes.receiver import receiver as running_receiver
 from tests.push.world import a_destination, push, receive, sign_up
 
 PEOPLE = 12
 TWO = Lines(at_once=2, batch=2)
 
 pytestmark = pytest.mark.parametrize("store_database", ["postgresql"], indirect=True)
-
-
-@pytest.fixture
-def receiver(store_database):
-    with running_receiver() as one:
-        yield one
 
 
 @pytest.fixture

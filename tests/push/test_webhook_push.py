@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
 from django.utils import timezone
 
 from sync.push import destinations
@@ -20,12 +19,6 @@ from tests.push.world import (
     sign_up,
     supporter,
 )
-
-
-@pytest.fixture
-def receiver(store_database):
-    with running_receiver() as one:
-        yield one
 
 
 def test_a_new_destination_gets_everybody_in_its_audience_with_their_actions(receiver):
