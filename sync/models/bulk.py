@@ -48,6 +48,15 @@ def listed(values: Iterable[Any]) -> Any:
 
 def _array(values: Iterable[Any]) -> str:
     """Return PostgreSQL's text form of an array: a tenth of what the driver needs for a list, value by value."""
+    values = list(values)
+    kinds = set(map(type, values))
+    if kinds <= {int}:
+        return "{" + ",".join(map(str, values)) + "}"
+    if kinds == {str}:
+        # All at once, with the one sign between them that no text of PostgreSQL's can hold.
+        together = "\0".join(values)
+        if together.count("\0") == len(values) - 1:
+            return '{"' + _escaped(together).replace("\0", '","') + '"}'
     return "{" + ",".join(map(_element, values)) + "}"
 
 
@@ -55,10 +64,14 @@ def _element(value: Any) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, str):
-        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return '"' + _escaped(value) + '"'
     if isinstance(value, datetime):
         return f'"{value.isoformat()}"'
     return str(value)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def select(sql: str, parameters: Sequence[Any] = ()) -> list[Row]:

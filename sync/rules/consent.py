@@ -11,6 +11,10 @@ from sync.terms import ADDRESS_STOPS, ConsentKind, Instant, Policy, Source, Stat
 
 _KIND_ORDER: Final[dict[str, int]] = {kind: number for number, kind in enumerate(ConsentKind)}
 _SOURCE_ORDER: Final[dict[str, int]] = {source: number for number, source in enumerate(Source)}
+#: Plain texts: every entry is asked for them, and an enumeration's member takes ten times as long.
+_OPT_IN, _DOUBLE_OPT_IN, _UNSUB, _SPAM = (
+    one.value for one in (ConsentKind.OPT_IN, ConsentKind.DOUBLE_OPT_IN, ConsentKind.UNSUB, ConsentKind.SPAM)
+)
 
 
 class ShownKey(NamedTuple):
@@ -116,15 +120,15 @@ class _Fold:
         """Fold one entry; entries come in order."""
         self.place += 1
         kind = entry.key.kind
-        if kind == ConsentKind.SPAM:
+        if kind == _OPT_IN:
+            self._opt_in(entry)
+        elif kind == _SPAM:
             self.complaint = True
-        elif kind == ConsentKind.UNSUB:
+        elif kind == _UNSUB:
             self.will = Status.UNSUBSCRIBED
         elif kind in ADDRESS_STOPS:
             self._stop(entry)
-        elif kind == ConsentKind.OPT_IN:
-            self._opt_in(entry)
-        elif kind == ConsentKind.DOUBLE_OPT_IN:
+        elif kind == _DOUBLE_OPT_IN:
             self._double_opt_in(entry)
 
     def _stop(self, entry: Entry) -> None:
@@ -169,6 +173,11 @@ class _Fold:
             self.gave_consent.append((entry.key.at, entry.key.email))
 
     @property
+    def newest_email(self) -> str | None:
+        """The email of the newest entry that names one and gave consent."""
+        return max(self.gave_consent)[1] if self.gave_consent else None
+
+    @property
     def status(self) -> str:
         if self.complaint:
             return Status.COMPLAINED
@@ -190,22 +199,19 @@ def subscribed(
         (entry.order, entry, False) for entry in entries
     ]
     for spam_at in complaints:
-        remembered = Entry(ShownKey(0, ConsentKind.SPAM, spam_at, ""), frozenset())
+        remembered = Entry(ShownKey(0, _SPAM, spam_at, ""), frozenset())
         ordered.append((remembered.order, remembered, True))
     ordered.sort(key=lambda line: (line[0], line[2]))
-    email = _mailed(ordered, policy) or given_email
-    return _follow(ordered, policy, email)
+    fold, outcome = _follow(ordered, policy, None)
+    # Who gave consent, and so which address is mailed, does not depend on an address; a stop can.
+    outcome.email = fold.newest_email or given_email
+    if outcome.email is not None and any(entry.key.kind in ADDRESS_STOPS for _, entry, _ in ordered):
+        _, outcome = _follow(ordered, policy, outcome.email)
+    return outcome
 
 
-def _mailed(ordered: Sequence[tuple[object, Entry, bool]], policy: str) -> str | None:
-    """The email of the newest entry that names one and gave consent, which does not depend on an address."""
-    fold = _Fold(policy)
-    for _, entry, _ in ordered:
-        fold.take(entry)
-    return max(fold.gave_consent)[1] if fold.gave_consent else None
-
-
-def _follow(ordered: Sequence[tuple[object, Entry, bool]], policy: str, email: str | None) -> Subscribed:
+def _follow(ordered: Sequence[tuple[object, Entry, bool]], policy: str, email: str | None) -> tuple[_Fold, Subscribed]:
+    """Return the fold over entries in order, as seen from an address, and what became of the status on the way."""
     fold = _Fold(policy, email)
     outcome = Subscribed(email=email)
     for _, entry, remembered in ordered:
@@ -216,4 +222,4 @@ def _follow(ordered: Sequence[tuple[object, Entry, bool]], policy: str, email: s
             outcome.source = None if remembered else entry.source
     if outcome.status == Status.NONE:
         outcome.status_changed_at = outcome.source = None
-    return outcome
+    return fold, outcome

@@ -13,7 +13,7 @@ from sync.proca.messages import Message
 from sync.rules.actions import Told, stage_number
 from sync.rules.contacts import Atom, Detail, Entries, EntryKey, Said, Slot, at_or_unknown, detail
 from sync.rules.identity import Pair, email_key, ref_key
-from sync.rules.newest import Given, given, is_empty, larger_key
+from sync.rules.newest import Given, canonical, is_empty, larger_key
 from sync.terms import STOPS, UNKNOWN, ConsentKind, Instant, Source, Stage
 
 #: What `emailStatus` can say beside nothing.
@@ -25,6 +25,9 @@ _ADDED_TO_EXTRA = "extra."
 _OPT_IN, _OPT_OUT, _PROCA, _DELIVER = (
     one.value for one in (ConsentKind.OPT_IN, ConsentKind.OPT_OUT, Source.PROCA, Stage.DELIVER)
 )
+#: What campaigns, pages and orgs were said to be, by its JSON: name, and what `given` compares.
+_said_of_places: dict[str, list[tuple[str, bool, str, Any]]] = {}
+_MOST_REMEMBERED = 1_000
 
 
 class PlaceFacts(Struct, frozen=True):
@@ -292,7 +295,15 @@ def _places(places: messages.Places, at: Instant, action_id: int, reader: int | 
 
 
 def _given(said: dict[str, Any], at: Instant, action_id: int) -> dict[str, Given]:
-    return {name: given(at, action_id, value) for name, value in said.items() if not is_empty(value)}
+    """Date the fields of a place. Thousands of messages say the same of one, so it is made comparable once."""
+    text = canonical(said)
+    fields = _said_of_places.get(text)
+    if fields is None:
+        if len(_said_of_places) >= _MOST_REMEMBERED:
+            _said_of_places.clear()
+        fields = [(name, *larger_key(value), value) for name, value in said.items() if not is_empty(value)]
+        _said_of_places[text] = fields
+    return {name: (at, action_id, is_other, text, value) for name, is_other, text, value in fields}
 
 
 # What people and CRMs add.

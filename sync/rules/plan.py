@@ -9,6 +9,8 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import compress, count
+from operator import ne
 from typing import Any, NamedTuple
 
 from sync.rules.actions import Told
@@ -76,6 +78,8 @@ class Plan:
 
     new_supporters: dict[int, tuple[Any, ...]] = field(default_factory=dict)
     changed_supporters: dict[int, tuple[Any, ...]] = field(default_factory=dict)
+    #: Which of SUPPORTER_COLUMNS differ for any of the changed ones.
+    differing_columns: list[int] = field(default_factory=list)
     gone_supporters: list[int] = field(default_factory=list)
     new_contacts: dict[int, tuple[Pair, int | None, int | None, bool, str]] = field(default_factory=dict)
     changed_contacts: dict[int, tuple[int | None, int | None, bool, str]] = field(default_factory=dict)
@@ -148,6 +152,7 @@ class _Planner:
     # Rows, table by table.
 
     def supporters(self) -> None:
+        differing: set[int] = set()
         for person, supporter_id in self.ids.items():
             columns = supporter_columns(person)
             known = self.known.supporters.get(supporter_id)
@@ -155,6 +160,8 @@ class _Planner:
                 self.plan.new_supporters[supporter_id] = columns
             elif known != columns:
                 self.plan.changed_supporters[supporter_id] = columns
+                differing.update(compress(count(), map(ne, known, columns)))
+        self.plan.differing_columns = sorted(differing)
         lasting = set(self.ids.values())
         self.plan.gone_supporters = [one for one in self.known.supporters if one not in lasting]
 
@@ -313,7 +320,7 @@ def supporter_columns(person: Person) -> tuple[Any, ...]:
         details.email,
         status,
         changed_at,
-        *(fields.get(name) for name in DETAILS),
+        *map(fields.get, DETAILS),
         person.language,
         canonical(details.extra),
         canonical(sorted(person.refs)),

@@ -102,10 +102,14 @@ class Rows:
             ("id", *SUPPORTER_COLUMNS, "created_at", "updated_at"),
             [(self.real(one), *columns, at, at) for one, columns in self.plan.new_supporters.items()],
         )
+        differing = self.plan.differing_columns
         bulk.update(
             Supporter,
-            (*SUPPORTER_COLUMNS, "updated_at"),
-            [(*columns, at, one) for one, columns in self.plan.changed_supporters.items()],
+            (*[SUPPORTER_COLUMNS[number] for number in differing], "updated_at"),
+            [
+                (*[columns[number] for number in differing], at, one)
+                for one, columns in self.plan.changed_supporters.items()
+            ],
         )
 
     def _contacts(self) -> None:
