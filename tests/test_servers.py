@@ -214,12 +214,25 @@ def test_emptying_waits_for_nobody(store_database):
     if store_database.vendor == "sqlite":
         return
     forgotten = psycopg.connect(store_database.url)
-    forgotten.execute("SELECT * FROM auth_user")
+    forgotten.execute("INSERT INTO django_session VALUES ('of the last test', '', now())")
     User.objects.create(username="somebody")
 
     store_database.empty()
 
     assert not User.objects.exists()
+    with pytest.raises(psycopg.OperationalError):
+        forgotten.commit()
+
+
+def test_what_was_emptied_takes_no_room(store_database):
+    if store_database.vendor == "sqlite":
+        return
+    rows = "SELECT 'session ' || n, repeat('x', 100), now() FROM generate_series(1, 3000) AS n"
+    store_database.query(f"INSERT INTO django_session {rows}")
+
+    store_database.empty()
+
+    assert store_database.query("SELECT pg_relation_size('django_session')") == [(0,)]
 
 
 @pytest.mark.django_db(transaction=True)
