@@ -5,31 +5,37 @@ import re
 import pytest
 
 from sync.management.commands.create_token import Command
+from tests.commands.here import run
 
 
-def test_a_token_is_printed_once_and_kept_as_a_hash(project):
-    done = project.manage("create_token", "the CRM", "--scope", "read", "--scope", "write", "--org", "7")
+def test_a_token_is_printed_once_and_kept_as_a_hash(store_database):
+    done = run("create_token", "the CRM", "--scope", "read", "--scope", "write", "--org", "7")
 
     assert done.returncode == 0, done.stderr
     text = done.stdout.strip()
     assert re.fullmatch(r"proca_[A-Za-z0-9_-]{43}", text)
-    ((name, scopes, org, prefix),) = project.query("SELECT name, CAST(scopes AS text), org, prefix FROM sync_token")
+    ((name, scopes, org, prefix),) = store_database.query(
+        "SELECT name, CAST(scopes AS text), org, prefix FROM sync_token"
+    )
     assert (name, scopes, org) == ("the CRM", '["read","write"]', 7)
     assert text.startswith(prefix)
-    everything = str(project.query("SELECT * FROM sync_token")) + str(project.query("SELECT * FROM sync_auditentry"))
+    everything = str(store_database.query("SELECT * FROM sync_token")) + str(
+        store_database.query("SELECT * FROM sync_auditentry")
+    )
     assert text not in everything
     assert text[len(prefix) :] not in everything
 
 
-def test_an_ingest_token_needs_an_organisation(project):
-    refused = project.manage("create_token", "proca", "--scope", "ingest")
-    made = project.manage("create_token", "proca", "--scope", "ingest", env={"PROCA_ORG": "9"})
+def test_an_ingest_token_needs_an_organisation(store_database, settings):
+    refused = run("create_token", "proca", "--scope", "ingest")
+    settings.PROCA_ORG = 9
+    made = run("create_token", "proca", "--scope", "ingest")
 
     assert (refused.returncode, refused.stdout) == (2, "")
     assert len(refused.stderr.splitlines()) == 1
     assert "PROCA_ORG" in refused.stderr
     assert made.returncode == 0
-    assert project.query("SELECT org FROM sync_token") == [(9,)]
+    assert store_database.query("SELECT org FROM sync_token") == [(9,)]
 
 
 @pytest.mark.parametrize(
