@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from proca_crm.broker import org_of_queue, parse_broker
+from tests.commands import here
 from tests.intake.messages import an_action
 from tests.intake.reading import one_line, summary_of
 from tests.servers import wait_until
@@ -307,14 +309,27 @@ BROKER = {"PROCA_URL": "amqp://a:b@127.0.0.1:1/x", "PROCA_QUEUE": "cus.7.deliver
         ([], {**BROKER, "PROCA_KEYS": "{broken secretsecret"}, "PROCA_KEYS"),
     ],
 )
-@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-def test_wrong_usage_is_two_and_says_what(project, arguments, env, says):
-    done = project.manage("consume_proca", *arguments, env=env)
+@pytest.mark.parametrize("store_database", ["sqlite"], indirect=True)
+def test_wrong_usage_is_two_and_says_what(store_database, settings, arguments, env, says):
+    if url := env.get("PROCA_URL"):
+        settings.PROCA_BROKER = parse_broker(url, "", "")
+    if queue := env.get("PROCA_QUEUE"):
+        settings.PROCA_QUEUES, settings.PROCA_ORG = (queue,), org_of_queue((queue,))
+    settings.PROCA_KEYS = env.get("PROCA_KEYS", "")
+
+    done = here.run("consume_proca", *arguments)
 
     assert done.returncode == 2
     assert says in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert "secretsecret" not in done.stderr
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_wrong_settings_are_two_and_one_line(project):
+    keys = "{broken secretsecret"
+
+    assert "PROCA_KEYS" in one_line(project.manage("consume_proca", env={**BROKER, "PROCA_KEYS": keys}), code=2)
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
