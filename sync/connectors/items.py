@@ -56,6 +56,13 @@ class CampaignItem:
     title: str | None
     sync: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def own_tags(self) -> tuple[str, ...]:
+        """Return the tags that it names itself (`tagids`, a list or a text with commas)."""
+        said = self.sync.get("tagids")
+        words = said.split(",") if isinstance(said, str) else said if isinstance(said, list) else [said]
+        return tuple(text for one in words if one is not None and (text := str(one).strip()))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionItem:
@@ -90,6 +97,8 @@ class Item:
     - `may_create`: false where only a stop is told: who is not there is not made.
     - `email` is the address shown; `mailed` the one that may be mailed (null: none may); `previous_email` the address
       told before, where it is another one; `others` all further addresses and remote contacts.
+    - `lists`: those that the campaigns of the person name at Proca, instead of the destination's own; that one is meant
+      too where there are none, and where `also_usual_list` says that others of their campaigns name none.
     - `consent_newer_than_remote`: an explicit opt-in, of `consented_at`, newer than the last stop known here or from
       there. Without it no stop there is ever lifted; with it, only one whose time there is known and older.
     """
@@ -113,6 +122,7 @@ class Item:
     consented_at: datetime | None = None
     consent_newer_than_remote: bool = False
     lists: tuple[str, ...] = ()
+    also_usual_list: bool = False
     tags: tuple[str, ...] = ()
     tags_to_remove: tuple[str, ...] = ()
     actions: tuple[ActionItem, ...] = ()

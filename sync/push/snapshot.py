@@ -10,10 +10,11 @@ from typing import Any
 
 from django.db.models import Q
 
-from sync.connectors.contract import STOPPED, ActionItem, Address, CampaignItem, Connector, Feature, FindsBy, Item
+from sync.connectors.contract import STOPPED, ActionItem, Address, Connector, Feature, FindsBy, Item
 from sync.models import Action, Contact, Delivery, Destination, FormerSupporter, SharedEmail, Subscription, Supporter
-from sync.push import audience, consents, deliveries, mapping
+from sync.push import audience, campaigns, consents, deliveries, mapping
 from sync.push.addresses import opened
+from sync.push.campaigns import Lists
 from sync.push.deliveries import Claimed
 from sync.read.money import in_units
 from sync.read.records import KINDS, Record, records, shown
@@ -56,6 +57,7 @@ class _Batch:
     actions: dict[int, ActionItem] = field(default_factory=dict)
     first: dict[int, Record] = field(default_factory=dict)
     last: dict[int, Record] = field(default_factory=dict)
+    lists: dict[int, Lists] = field(default_factory=dict)
 
 
 class Snapshots:
@@ -137,6 +139,7 @@ class Snapshots:
         record, subscription = batch.records[who], batch.subscriptions.get(who)
         consented = batch.consents.get(who, consents.Consented())
         told = opened(row.told_email)
+        lists = batch.lists.get(who, Lists())
         mailed = subscription["email"] if subscription else None
         email = mailed if mailed and status is Status.SUBSCRIBED else record["email"] or mailed
         tags = tuple(self._destination.tags) if is_member else ()
@@ -158,7 +161,8 @@ class Snapshots:
             status_since=subscription["status_changed_at"] if subscription else None,
             consented_at=consented.at,
             consent_newer_than_remote=status is Status.SUBSCRIBED and consented.is_newer,
-            lists=_lists(actions),
+            lists=lists.named,
+            also_usual_list=lists.also_usual,
             tags=tags,
             tags_to_remove=tuple(one for one in row.told_tags if one not in tags) if is_member else (),
             actions=actions,
@@ -208,6 +212,7 @@ class Snapshots:
         if self._connector.finds_by is FindsBy.EMAIL:
             batch.shared = _shared(batch.records.values())
         self._read_actions(batch, alive)
+        batch.lists = campaigns.lists(audience.actions(self._destination), alive)
         return batch
 
     def _read_actions(self, batch: _Batch, people: list[int]) -> None:
@@ -247,13 +252,6 @@ def _forget(row: Claimed, merged: tuple[int, ...]) -> Item:
 
 def _ids(rows: Iterable[tuple[int, int]]) -> tuple[int, ...]:
     return tuple(pk for pk, _ in rows)
-
-
-def _lists(actions: Iterable[ActionItem]) -> tuple[str, ...]:
-    """Lists that the campaigns of these actions name at Proca (`config.component.sync`)."""
-    syncs = [one.campaign.sync for one in actions if one.campaign is not None]
-    found = [sync.get(name) for sync in syncs for name in ("listid", "listId")]
-    return tuple(dict.fromkeys(str(one) for one in found if one not in (None, "")))
 
 
 def _plain(subscription: Record | None) -> Record | None:
@@ -315,7 +313,7 @@ _CAMPAIGN = ("campaign__proca_id", "campaign__name", "campaign__title", "campaig
 
 def _action_items(rows: Any) -> list[ActionItem]:
     names = [*KINDS["actions"].fields, "campaign_name"]
-    campaigns = {pk: values for pk, *values in rows.values_list("pk", *_CAMPAIGN)}
+    campaigns_of = {pk: values for pk, *values in rows.values_list("pk", *_CAMPAIGN)}
     found = []
     for whole in records(KINDS["actions"], rows):
         record = {name: whole[name] for name in names}
@@ -325,7 +323,7 @@ def _action_items(rows: Any) -> list[ActionItem]:
                 key=str(record["action_id"]),
                 action_type=record["action_type"],
                 created_at=_moment(record["created_at"]),
-                campaign=_campaign(*campaigns[record["id"]]),
+                campaign=campaigns.item(*campaigns_of[record["id"]]),
                 testing=record["testing"],
                 custom_fields=record["custom_fields"],
                 donation=record["donation"],
@@ -342,14 +340,6 @@ def _amount(donation: Any) -> str:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def _campaign(proca_id: int | None, name: str | None, title: str | None, config: Any) -> CampaignItem | None:
-    if proca_id is None:
-        return None
-    component = config.get("component") if isinstance(config, dict) else None
-    sync = component.get("sync") if isinstance(component, dict) else None
-    return CampaignItem(proca_id=proca_id, name=name, title=title, sync=sync if isinstance(sync, dict) else {})
 
 
 def _first_and_last(people: Collection[int], *, testing: bool) -> tuple[dict[int, Record], dict[int, Record]]:

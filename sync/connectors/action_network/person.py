@@ -187,9 +187,7 @@ def tags_of(context: Context, item: Item) -> list[str]:
     for action in item.actions if context.settings.get("campaign_tags", True) else ():
         campaign = action.campaign
         if campaign is not None:
-            own = campaign.sync.get("tagids")
-            words = own.split(",") if isinstance(own, str) else own if isinstance(own, list) else [campaign.name]
-            named += [str(one).strip() for one in words if one]
+            named += campaign.own_tags or ([campaign.name] if campaign.name else [])
     return list(dict.fromkeys(one for one in named if one))
 
 

@@ -91,7 +91,8 @@ def new_body(context: Context, item: Item, values: Mapping[str, Any]) -> dict[st
 
 def lists(context: Context, item: Item) -> list[int]:
     """A campaign's own lists win over the one in the settings."""
-    return numbers(item.lists) or numbers([context.settings["list"]])
+    own, usual = numbers(item.lists), numbers([context.settings["list"]])
+    return list(dict.fromkeys([*own, *(usual if item.also_usual_list or not own else [])]))
 
 
 def numbers(given: Iterable[Any]) -> list[int]:
@@ -157,9 +158,9 @@ def _changes(context: Context, item: Item, there: dict[str, Any]) -> tuple[dict[
         if not (item.consent_newer_than_remote and _is_before(since, item.consented_at)):
             return {}, RemoteState(kind=_kind(there), at=since, email=address_of(item))
         return ({"emailBlacklisted": False} if there["emailBlacklisted"] else {}) | {"listIds": wanted}, None
-    # A campaign may have put them into a list of its own: then the usual one is not added later.
+    # Whoever was taken out of one of several lists there stays out, until they do something again.
     missing = [one for one in wanted if one not in (there.get("listIds") or ())]
-    adds = missing and (item.lists or not item.remote_id or not there.get("listIds"))
+    adds = missing and (item.actions or not item.remote_id or not there.get("listIds"))
     return ({"listIds": missing} if adds else {}), None
 
 

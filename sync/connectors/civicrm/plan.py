@@ -76,7 +76,8 @@ class _About:
     def groups(self) -> list[int]:
         """Return the groups that the person belongs into: those of the campaigns, else the destination's."""
         named = [int(one) for one in self.item.lists if one.isdigit() and int(one) in self.there.groups]
-        return named or [group_of(self.setting)]
+        usual = [group_of(self.setting)] if self.item.also_usual_list or not named else []
+        return list(dict.fromkeys([*named, *usual]))
 
     def all_groups(self, contact: Contact) -> list[int]:
         """Return every group that a word of the person may be about."""

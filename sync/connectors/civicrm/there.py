@@ -290,8 +290,7 @@ def tags_of(item: Item) -> list[str]:
     """Return the tags of the destination and of the campaigns (`tagids` of their own settings at Proca)."""
     found = list(item.tags)
     for action in item.actions:
-        own = action.campaign.sync.get("tagids") if action.campaign is not None else None
-        found += [str(one) for one in (own if isinstance(own, list) else [own]) if one not in (None, "")]
+        found += action.campaign.own_tags if action.campaign is not None else ()
     return list(dict.fromkeys(found))
 
 

@@ -47,8 +47,12 @@ _ALIVE = frozenset({"subscribed", "pending", "transactional"})
 def audiences_of(context: Context, item: Item) -> list[str]:
     """A campaign's own audience wins over the setting; where somebody was ever told, they stay followed."""
     known = [one.audience for one in known_places(item)]
+    if known and not item.with_details:
+        return known
     own = [one for one in item.lists if one.isascii() and one.isalnum()]
-    return list(dict.fromkeys([*known, *(own or ([] if known else [context.settings["list"]]))]))
+    # A stop that is told of nobody reaches them wherever they may be.
+    usual = item.also_usual_list or not item.with_details or not (own or known)
+    return list(dict.fromkeys([*known, *own, *([context.settings["list"]] if usual else [])]))
 
 
 def address_of(item: Item) -> str | None:

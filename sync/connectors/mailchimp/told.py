@@ -35,14 +35,9 @@ def told(context: Context, item: Item, person: Outcome) -> Outcome:
 def tags_of(item: Item) -> dict[str, str]:
     """Tags of the person, and one for each campaign that they took part in."""
     campaigns = [one.campaign for one in item.actions if one.campaign is not None]
-    named = [tag for one in campaigns for tag in _own_tags(one.sync.get("tagids")) or ([one.name] if one.name else [])]
+    named = [tag for one in campaigns for tag in one.own_tags or ([one.name] if one.name else [])]
     gone = dict.fromkeys(item.tags_to_remove, "inactive")
     return {tag[:100]: state for tag, state in {**gone, **dict.fromkeys([*item.tags, *named], "active")}.items()}
-
-
-def _own_tags(said: Any) -> list[str]:
-    words = said.split(",") if isinstance(said, str) else said if isinstance(said, list) else []
-    return [str(one).strip() for one in words if str(one).strip()]
 
 
 def _tag(context: Context, item: Item, place: Place) -> None:
