@@ -76,7 +76,7 @@ def _slice(destination: Destination, connector: Connector, standing: Destination
 
 def _next(destination: Destination, first: int, until: int) -> tuple[int, list[int]]:
     """The next people of the audience whom the destination was never told, and the id up to which that is all."""
-    people = audience.members(destination).filter(pk__gt=first, pk__lte=until).order_by("pk")
+    people = audience.members(destination, gt=first, lte=until).order_by("pk")
     ids = list(people.values_list("pk", flat=True)[:SLICE])
     last = ids[-1] if len(ids) == SLICE else until
     known = set(

@@ -91,7 +91,7 @@ class Line:
         if now >= self._renew_at:
             deliveries.renew(self._lease, self._claimed, now)
             self._renew_at = now + RENEW_AFTER
-        kinds = deliveries.held(self._lease, self._claimed, now)
+        kinds = deliveries.held(self._lease, [row.id for row in self._live.values()], now)
         gone = frozenset(index for index, row in self._live.items() if kinds.get(row.id) != row.kind)
         if gone:
             self._live = {index: row for index, row in self._live.items() if index not in gone}

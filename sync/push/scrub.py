@@ -17,6 +17,8 @@ _SHORTEST = 3
 
 def scrubbed(text: str, item: Item | None) -> str:
     """Return a vendor's text, cut, with every value of the person replaced."""
+    if not text:
+        return ""
     text = _EMAIL.sub(HIDDEN, text)
     values = {value for value in _values(item) if len(value) >= _SHORTEST} if item is not None else set()
     for value in sorted(values, key=len, reverse=True):

@@ -8,8 +8,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sync.models import Delivery
-from sync.push import deliveries, due, filling
+from sync.models import Delivery, Supporter
+from sync.push import audience, deliveries, due, filling
 from sync.push.deliveries import Lines
 from sync.push.registry import connector
 from tests.push.world import a_destination, push, receive, sign_up
@@ -95,3 +95,22 @@ def test_whatever_is_asked_while_delivering_finds_its_rows_by_an_index(receiver,
         plans = {one: cursor.execute(f"EXPLAIN {one}").fetchall() for one in plain}
         cursor.execute("RESET enable_seqscan")
     assert [one for one, plan in plans.items() if "Seq Scan on sync_delivery" in str(plan)] == []
+
+
+def test_few_people_are_looked_up_without_reading_everybody_in_tables_that_are_new(receiver):
+    """A first filling comes before PostgreSQL has statistics: it then believes that nobody is there."""
+    receive(*(sign_up(f"many{number}") for number in range(200)))
+    destination = a_destination(receiver, audience={"who": "subscribed", "campaigns": ["forest"]})
+    few = list(Supporter.objects.order_by("pk").values_list("pk", flat=True)[:10])
+    with CaptureQueriesContext(connection) as asked:
+        assert audience.among(destination, few) == set(few)
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked.captured_queries[0]['sql']}")
+        ((plan,),) = cursor.fetchall()
+    assert _rows_read(plan[0]["Plan"]) < 2_000
+
+
+def _rows_read(node):
+    here = node["Actual Rows"] + node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Join Filter", 0)
+    return here * node["Actual Loops"] + sum(_rows_read(one) for one in node.get("Plans", ()))
