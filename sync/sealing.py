@@ -56,6 +56,14 @@ class Sealer:
         """Return a text that only we can read; each time another one."""
         return base64.b64encode(self._boxes[0].encrypt(text.encode())).decode()
 
+    def is_newest(self, sealed: str) -> bool:
+        """Tell whether the newest secret sealed it."""
+        try:
+            self._boxes[0].decrypt(base64.b64decode(sealed, validate=True))
+        except (CryptoError, ValueError):
+            return False
+        return True
+
     def open(self, sealed: str) -> str:
         """Return what was sealed; raises `Unsealable`."""
         try:

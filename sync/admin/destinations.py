@@ -24,6 +24,7 @@ from sync.admin.values import address, amount, day_and_time, link
 from sync.models import Destination
 from sync.push import audience, checking, destinations, filling, numbers
 from sync.push.registry import UnknownKind, connector, connectors
+from sync.push.standing import in_words
 
 _STATES = {"active": "success", "paused": "info", "failing": "danger"}
 _CHANGE = "sync.change_destination"
@@ -69,7 +70,7 @@ class Destinations(ReadOnly):
 
     @column("why")
     def why(self, one: Destination) -> str:
-        return one.standing.reason
+        return in_words(one.standing)
 
     @column("since")
     def since(self, one: Destination) -> Any:

@@ -22,6 +22,7 @@ from sync.api.whereabouts import survivor
 from sync.models import Destination
 from sync.push import audience, checking, destinations, explain, filling
 from sync.push.registry import UnknownKind, connector
+from sync.push.standing import in_words
 from sync.read.records import Record, time_text
 
 _WRITES: dict[str, Scope] = {
@@ -57,7 +58,7 @@ def record(destination: Destination, who: Caller) -> Record:
         "kind": destination.kind,
         "org": destination.org_id,
         "state": destination.standing.state,
-        "state_reason": destination.standing.reason or None,
+        "state_reason": in_words(destination.standing) or None,
         "settings": _settings(destination) if who.may(Scope.ADMIN) else None,
         "audience": {**audience.DEFAULT, **destination.audience},
         "testing": destination.testing,

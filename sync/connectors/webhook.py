@@ -45,6 +45,8 @@ from sync.terms import STOPS, ConsentKind
 PREFIX = "whsec_"
 #: How far the clock of whoever posts to us may be off.
 _TOLERANCE = timedelta(minutes=5)
+#: More than is kept, so that what is cut off ends no value of the person's half hidden.
+_LONGEST_REFUSAL = 4_000
 _SOURCE = "https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"
 
 ANSWERS = (
@@ -143,7 +145,7 @@ def _push_one(context: Context, item: Item) -> Outcome:
                 rest=Retry(reason="an action was refused"),
                 person_done=person_done,
                 actions_done=tuple(done),
-                rejected_actions={message.about: answer.code},
+                rejected_actions={message.about: f"{answer.code}: {answer.message}" if answer.message else answer.code},
             )
         elif person_done and isinstance(answer, Retry | RateLimited | Rejected | Misconfigured):
             return Partial(rest=answer, person_done=True, actions_done=tuple(done))
@@ -162,7 +164,25 @@ def _send(context: Context, message: _Message) -> Outcome:
 
 def read(response: Response, now: datetime) -> Outcome:
     """Return what an answer of a receiver means."""
-    return outcome(ANSWERS, response, now)
+    return outcome(ANSWERS, response, now, text="" if response.is_success else _refusal(response))
+
+
+def _refusal(response: Response) -> str:
+    """The words of a refusal: people see them beside the delivery. A page for browsers says nothing to them."""
+    body = response.json()
+    text = response.text.strip() if body is None else _plain(body, 5)
+    return "" if text.startswith("<") else text[:_LONGEST_REFUSAL]
+
+
+def _plain(body: Any, deep: int) -> str:
+    """What an answer says, without escapes that would keep a person's values from being found in it."""
+    if not deep:
+        return "…"
+    if isinstance(body, dict):
+        return ", ".join(f"{name}: {_plain(value, deep - 1)}" for name, value in body.items())
+    if isinstance(body, list):
+        return ", ".join(_plain(value, deep - 1) for value in body)
+    return str(body)
 
 
 def _preview(context: Context, item: Item) -> Sequence[Request]:

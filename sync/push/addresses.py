@@ -31,6 +31,11 @@ def opened(sealed: str) -> list[str]:
         return []
 
 
+def is_newest(sealed: str) -> bool:
+    """Tell whether addresses are sealed with the newest secret."""
+    return sealer().is_newest(sealed)
+
+
 def joined(*sealed: str) -> str:
     """Return the addresses of several, sealed as one."""
     return seal([address for one in sealed for address in opened(one)])

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sync.models import Delivery, Destination, Supporter
 from sync.push import audience
+from sync.push.standing import in_words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,5 +58,7 @@ def _why(supporter: Supporter, destination: Destination, row: Delivery | None) -
     if standing.state == "paused":
         return f"paused: {standing.reason}" if standing.reason else "paused"
     if standing.state == "failing":
-        return f"failing: {standing.reason}"
+        return f"failing: {in_words(standing)}"
+    if row is not None and row.due_at is not None and (wait := in_words(standing)):
+        return f"waiting: {wait}"
     return f"waiting: {row.error}" if row is not None and row.error else "waiting"

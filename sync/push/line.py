@@ -26,7 +26,7 @@ from sync.connectors.contract import (
 from sync.models import Destination
 from sync.processes import Stop
 from sync.push import back, deliveries, destinations, pace
-from sync.push.addresses import opened, seal
+from sync.push.addresses import is_newest, opened, seal
 from sync.push.decide import Circuit, Decision, after, decide
 from sync.push.deliveries import FORGET_AGAIN_AFTER, RENEW_AFTER, Claimed, Finished, Lines
 from sync.push.http import Client
@@ -310,7 +310,7 @@ def addresses_of(row: Claimed, item: Item, remote_id: str | None, finds_by: Find
     if finds_by is not FindsBy.EMAIL or remote_id is not None or item.email is None:
         return row.told_email if remote_id is None else ""
     told = opened(row.told_email)
-    return row.told_email if told[:1] == [item.email] else seal([item.email, *told])
+    return row.told_email if told[:1] == [item.email] and is_newest(row.told_email) else seal([item.email, *told])
 
 
 def _forgotten(base: Finished, item: Item) -> Finished:

@@ -11,6 +11,7 @@ from sync.connectors.contract import Item
 LONGEST = 300
 HIDDEN = "…"
 _EMAIL = re.compile(r"[^\s@\"'<>()\[\]{},;:=&?/\\]+(?:@|%40)[^\s@\"'<>()\[\]{},;:&/\\]+", re.IGNORECASE)
+_UNKEPT = re.compile(r"[\x00\ud800-\udfff]")
 #: Shorter values would hide syllables of other words.
 _SHORTEST = 3
 
@@ -19,6 +20,8 @@ def scrubbed(text: str, item: Item | None) -> str:
     """Return a vendor's text, cut, with every value of the person replaced."""
     if not text:
         return ""
+    # No database takes these.
+    text = _UNKEPT.sub(HIDDEN, text)
     text = _EMAIL.sub(HIDDEN, text)
     values = {value for value in _values(item) if len(value) >= _SHORTEST} if item is not None else set()
     for value in sorted(values, key=len, reverse=True):

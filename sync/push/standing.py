@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 import structlog
 from django.db import transaction
+from django.utils import timezone
 
 from sync.models import DestinationState
 from sync.push.decide import Circuit
@@ -27,6 +28,15 @@ def circuit_of(standing: DestinationState) -> Circuit:
         blocked_until=standing.blocked_until,
         limited=standing.limited,
     )
+
+
+def in_words(standing: DestinationState) -> str:
+    """Return why nothing is sent for now; empty where it is."""
+    until = standing.blocked_until
+    if standing.state == "paused" or until is None or until <= timezone.now():
+        return standing.reason
+    reason = standing.reason or "it asked to be sent less"
+    return f"{reason}; nothing is sent before {until.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def write_circuit(

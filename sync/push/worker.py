@@ -22,7 +22,7 @@ from django.utils import timezone
 
 from sync.models import Destination, DestinationState
 from sync.processes import Numbers, Stop
-from sync.push import back, deliveries, destinations, due, filling
+from sync.push import back, deliveries, destinations, due, filling, resealing
 from sync.push.decide import paused
 from sync.push.line import Line
 from sync.push.registry import UnknownKind, connector
@@ -58,6 +58,7 @@ class Worker:
     _lines: dict[int, Line] = field(default_factory=dict)
     _chores_at: float = 0.0
     _report_at: float = 0.0
+    _has_resealed: bool = False
 
     def run(self) -> Numbers:
         """Return what was counted."""
@@ -142,6 +143,10 @@ class Worker:
     def _chores(self) -> None:
         if time.monotonic() >= self._chores_at:
             self._chores_at = time.monotonic() + _SECONDS_BETWEEN_CHORES
+            if not self._has_resealed:
+                # Once: keys do not change while it runs.
+                resealing.reseal()
+                self._has_resealed = True
             expired = deliveries.expire_orders(timezone.now())
             if expired:
                 log.error("orders_to_forget_expired", number=expired)

@@ -8,7 +8,7 @@ import pytest
 
 from sync.models import Consent, Delivery, Subscription
 from sync.push import destinations, line, registry
-from sync.push.addresses import opened
+from sync.push.addresses import opened, sealer
 from sync.store import asked
 from tests.databases import ROOT
 from tests.fakes.pigeon import Pigeon
@@ -238,3 +238,24 @@ def test_a_bounce_deletes_the_contact_where_people_want_that(pigeon):
     push()
 
     assert pigeon.people == {"ben@example.org": "subscribed"}
+
+
+def test_addresses_are_sealed_again_with_a_new_key(pigeon, settings):
+    a_pigeon()
+    receive(sign_up("anne"))
+    push()
+    who = supporter("anne").pk
+    before = opened(Delivery.objects.get(kind="person").told_email)
+    old = settings.FIELD_ENCRYPTION_KEYS
+    try:
+        for keys in (["a new key", *old], ["a new key"]):
+            settings.FIELD_ENCRYPTION_KEYS = keys
+            sealer.cache_clear()
+            push()
+        assert opened(Delivery.objects.get(kind="person").told_email) == before
+
+        asked.erase(supporter=who)
+        push()
+        assert pigeon.people == {}
+    finally:
+        sealer.cache_clear()

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from sync.models import Delivery
-from sync.push import deliveries, destinations, registry
+from sync.models import Delivery, Destination
+from sync.push import addresses, deliveries, destinations, explain, registry
 from sync.store import asked
 from tests.fakes.receiver import SECRET
 from tests.fakes.server import Reply
@@ -123,6 +123,8 @@ def test_too_fast_pauses_and_costs_nobody_an_attempt(receiver, destination):
     wait = standing(destination).blocked_until - timezone.now()
     assert timedelta(seconds=45) < wait <= timedelta(seconds=53)
     assert set(Delivery.objects.exclude(kind="action").values_list("attempts", flat=True)) == {0}
+    (told,) = explain.of_supporter(supporter("anne").pk, [Destination.objects.get()])
+    assert told.why.startswith("waiting: it asked to be sent less; nothing is sent before 20")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,8 @@ def test_what_people_must_repair_pauses_and_keeps_everything(receiver, destinati
 def test_a_refusal_is_kept_without_the_persons_values_and_holds_up_nobody(receiver, destination):
     def refuse_anne(call):
         refused = b"anne@" in call.body
-        return Reply(422, {"error": "anne@example.org: Anne Martin +33612345678"}) if refused else receiver.answer(call)
+        words = "\x00anne@example.org: Anne Martin +33612345678 is too short\ud800"
+        return Reply(422, {"error": words}) if refused else receiver.answer(call)
 
     receiver.trouble.extend([refuse_anne] * 6)
 
@@ -155,7 +158,7 @@ def test_a_refusal_is_kept_without_the_persons_values_and_holds_up_nobody(receiv
 
     row = person_row(destination, supporter("anne").pk)
     assert (row.state, row.due_at) == ("rejected", None)
-    assert row.error.startswith("422")
+    assert row.error == "422: error: …: … … … is too short…"
     assert set(receiver.statuses()) == {supporter("ben").pk, supporter("cleo").pk}
 
 
@@ -335,8 +338,6 @@ def test_a_restored_feed_is_noticed_and_everything_compared(receiver, destinatio
 
 
 def test_secrets_of_another_key_pause_the_destination_until_they_are_typed_again(receiver, destination, settings):
-    from sync.push import addresses
-
     settings.FIELD_ENCRYPTION_KEYS = ["another key"]
     addresses.sealer.cache_clear()
     try:
@@ -349,5 +350,22 @@ def test_secrets_of_another_key_pause_the_destination_until_they_are_typed_again
         destinations.change(destination, {"settings": {"secret": SECRET}, "state": "active"}, "test")
         push()
         assert receiver.statuses() == everybody()
+    finally:
+        addresses.sealer.cache_clear()
+
+
+def test_a_new_key_in_front_seals_the_secrets_again_so_that_the_old_one_can_go(receiver, destination, settings):
+    old = settings.FIELD_ENCRYPTION_KEYS
+    settings.FIELD_ENCRYPTION_KEYS = ["a new key", *old]
+    addresses.sealer.cache_clear()
+    try:
+        push()
+
+        settings.FIELD_ENCRYPTION_KEYS = ["a new key"]
+        addresses.sealer.cache_clear()
+        destinations.resync(destination, "test")
+        push()
+        assert len(receiver.types()) > len(set(receiver.types())) * len(NAMES)
+        assert standing(destination).state == "active"
     finally:
         addresses.sealer.cache_clear()
