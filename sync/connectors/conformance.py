@@ -321,6 +321,17 @@ def a_web_page_is_no_success(subject: Subject) -> None:
         assert not any(map(_is_delivered, outcomes)), content
 
 
+def who_is_missing_among_the_results_is_not_delivered(subject: Subject) -> None:
+    """200 with fewer results than items: nothing is known of the missing one, and here it was not done."""
+    trying = Trying(subject)
+    if not trying.holds_people or not _speaks_http(trying):
+        return
+    trying.between.shadow = subject.fake()
+    outcomes = trying.push(*(trying.person(f"person{number}", number) for number in range(1, 4)))
+    assert len(outcomes) == 3
+    assert not _is_delivered(outcomes[-1]) or "person3@example.org" in trying.subscribed(), outcomes[-1]
+
+
 def a_redirect_is_no_success(subject: Subject) -> None:
     """301 turns a POST into an empty GET."""
     trying = Trying(subject)
@@ -368,5 +379,6 @@ TRIALS: tuple[Callable[[Subject], None], ...] = (
     passing_trouble_is_tried_again,
     a_lost_answer_makes_no_second_contact,
     a_web_page_is_no_success,
+    who_is_missing_among_the_results_is_not_delivered,
     a_redirect_is_no_success,
 )
