@@ -327,13 +327,18 @@ class People:
         newest = max(named, key=lambda entry: entry.order)
         return newest.key.kind, newest.key.at
 
+    def _keys_of(self, person: Person) -> list[Pair]:
+        """Every key of a person: also those that only an edit gave, and of which nothing else may be left."""
+        single = [*((email, "") for email in person.emails), *(("", ref) for ref in person.refs)]
+        return [*person.pairs, *person.attached, *single]
+
     def _subscribe(self, person: Person) -> None:
         orgs = {org for pair in person.pairs for org in self._kept.contacts[pair].orgs}
         by_org: dict[int, list[Entry]] = defaultdict(list)
         for entry in person.entries.values():
             by_org[entry.key.org].append(entry)
         everywhere = by_org.pop(0, [])
-        spam = self._kept.marks.spam_of([*person.pairs, *person.attached]) if self._kept.marks else ()
+        spam = self._kept.marks.spam_of(self._keys_of(person)) if self._kept.marks else ()
         given = person.details.email if person.details.email_was_given else None
         for org in orgs | set(by_org):
             complaints = [at for one, at in spam if one in (0, org)]

@@ -8,6 +8,7 @@ import json
 import os
 import random
 import threading
+from itertools import permutations
 
 import pytest
 from django.db import connections
@@ -17,16 +18,16 @@ from hypothesis import strategies as st
 from sync.intake.retry import retry
 from sync.intake.sources import Raw
 from sync.intake.take import take
-from sync.models import QuarantinedMessage, Supporter, WaitingEntries
+from sync.models import QuarantinedMessage, Subscription, Supporter, WaitingEntries
 from sync.proca.encryption import KeyStore
 from sync.store.arrivals import Arrival
 from sync.store.refold import refold
 from sync.store.write import write
-from sync.terms import Verdict
+from sync.terms import Status, Verdict
 from tests.builders import KEYS, encrypted
 from tests.oracle import strategies
 from tests.oracle.difference import difference
-from tests.oracle.given import entry, mark, merge, message
+from tests.oracle.given import edit, entry, mark, merge, message
 from tests.oracle.oracle import state
 from tests.oracle.wire import MAY_1, MAY_2, MAY_3, MAY_4, MAY_5, an_action, an_event
 from tests.rules import close
@@ -119,6 +120,22 @@ def test_an_email_is_sealed_where_it_stands_when_a_mark_comes_by_its_hash_alone(
 
     assert difference(stored.state(), state(items)) == []
     assert "ann@" not in json.dumps(list(WaitingEntries.objects.values_list("entries", flat=True)))
+
+
+def test_a_remembered_complaint_follows_an_email_that_somebody_has_by_an_edit_alone(store_database):
+    items = [
+        message(an_action(email="bob@example.org", contactRef="ref-b", createdAt=MAY_1)),
+        entry("spam", "ann@example.org", at=MAY_1),
+        mark("ann@example.org", at=MAY_2),
+        edit("bob@example.org", email="ann@example.org", at=MAY_3),
+    ]
+    for order in permutations(items):
+        store_database.empty()
+
+        store(order, 1)
+
+        assert difference(stored.state(), state(items)) == []
+        assert [one.status for one in Subscription.objects.all()] == [Status.COMPLAINED]
 
 
 @pytest.mark.parametrize("store_database", ["postgresql"], indirect=True)
