@@ -45,6 +45,7 @@ class PeopleAdded:
         self.reached_more = False
         self._has_links, self._has_marks, self._has_waiting, self._has_shared = map(bool, select(_ANYTHING)[0])
         self._links: dict[LinkKey, tuple[int, str, bool]] = {}
+        self._merges: list[tuple[bulk.Row, set[tuple[str, str]]]] | None = None
         self._heard: dict[Pair, tuple[int, str]] = {}
         self._shared: dict[str, tuple[int, str]] = {}
         self._erasures: dict[int, Reach] = {}
@@ -62,6 +63,8 @@ class PeopleAdded:
             more |= self._read_hashed(pairs)
         if self._has_waiting and (self._marking or self.kept.marks or self._has_shared):
             more |= self._read_naming({email for email, _ in pairs if email and not email.startswith(HASHED)})
+        if self._has_links and (self._marking or self.kept.marks):
+            more |= self._read_merges_naming(pairs)
         return more
 
     def _read_naming(self, emails: set[str]) -> set[Pair]:
@@ -93,6 +96,17 @@ class PeopleAdded:
     def _read_links(self, pairs: set[Pair]) -> set[Pair]:
         texts = listed({pair_text(pair) for pair in pairs} | {pair_text(one) for one in _single(pairs)})
         return self._keep_links(select(f"{_LINK}{among('a')} OR {among('b')}", [texts, texts]))
+
+    def _read_merges_naming(self, pairs: set[Pair]) -> set[Pair]:
+        """Read merges that have a key of these in a pair which no message gave: a mark passes over them too.
+
+        People make few merges, so that all are looked through, once a batch.
+        """
+        if self._merges is None:
+            rows = select(_LINK + "kind = 'hand'")
+            self._merges = [(row, {key for text in row[2:4] for key in _keys(text_pair(text))}) for row in rows]
+        keys = {key for pair in pairs for key in _keys(pair)}
+        return self._keep_links([row for row, its_keys in self._merges if its_keys & keys])
 
     def _keep_links(self, rows: list[bulk.Row]) -> set[Pair]:
         more: set[Pair] = set()
@@ -296,6 +310,10 @@ class PeopleAdded:
 def _single(pairs: Iterable[Pair]) -> set[Pair]:
     """The pairs with one key each that an edit or a report stands under."""
     return {(email, "") for email, _ in pairs if email} | {("", ref) for _, ref in pairs if ref}
+
+
+def _keys(pair: Pair) -> list[tuple[str, str]]:
+    return [key for key in zip("er", pair, strict=True) if key[1]]
 
 
 def _clear(pairs: Iterable[Pair]) -> list[Pair]:

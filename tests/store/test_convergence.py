@@ -122,6 +122,21 @@ def test_an_email_is_sealed_where_it_stands_when_a_mark_comes_by_its_hash_alone(
     assert "ann@" not in json.dumps(list(WaitingEntries.objects.values_list("entries", flat=True)))
 
 
+def test_a_mark_passes_over_a_merge_that_names_a_pair_which_no_message_gave(store_database):
+    items = [
+        message(an_action(email="bob@example.org", contactRef="ref-b", createdAt=MAY_2)),
+        merge(("ann@example.org", "ref-ann"), ("bob@example.org", "ref-b"), at=MAY_1),
+        mark("ann@example.org", at=MAY_2),
+    ]
+    for order in permutations(items):
+        store_database.empty()
+
+        store(order, 1)
+
+        assert difference(stored.state(), state(items)) == []
+        assert not Supporter.objects.exists()
+
+
 def test_a_remembered_complaint_follows_an_email_that_somebody_has_by_an_edit_alone(store_database):
     items = [
         message(an_action(email="bob@example.org", contactRef="ref-b", createdAt=MAY_1)),
