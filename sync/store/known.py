@@ -47,7 +47,12 @@ class Reader:
         self.hashes = Hashes()
         self.kept = Kept(self.hashes.of)
         self.known = Known()
-        self.added = PeopleAdded(self.kept, self.hashes, marking=any(one.marks for one in facts))
+        self.added = PeopleAdded(
+            self.kept,
+            self.hashes,
+            marking=any(one.marks for one in facts),
+            sharing={word.email for one in facts for word in one.shared},
+        )
         self.voices: dict[tuple[int, str], tuple[int, int | None]] = {}
         self.place_ids: dict[tuple[str, int], int] = {}
         self._pairs_by_contact: dict[int, Pair] = {}

@@ -5,7 +5,7 @@ Most databases hold little of it, so one look tells whether there is anything to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 
 import msgspec
 
@@ -36,9 +36,9 @@ _decode = msgspec.json.Decoder().decode
 class PeopleAdded:
     """Reads into what is kept, and writes what became of it."""
 
-    def __init__(self, kept: Kept, hashes: Hashes, *, marking: bool) -> None:
-        """`marking`: whether the batch holds erasures."""
-        self.kept, self.hashes, self._marking = kept, hashes, marking
+    def __init__(self, kept: Kept, hashes: Hashes, *, marking: bool, sharing: Set[str]) -> None:
+        """`marking`: whether the batch holds erasures; `sharing`: emails that it says are shared, or are not."""
+        self.kept, self.hashes, self._marking, self._sharing = kept, hashes, marking, sharing
         #: Supporters who have a key of the waiting entries that were read, or show one.
         self.spoken_of: set[int] = set()
         #: Whether a mark has reached a key that it was not on before, once it is written.
@@ -61,7 +61,7 @@ class PeopleAdded:
             more |= self._read_links(pairs)
         if self._has_marks or self._has_waiting or self._has_shared:
             more |= self._read_hashed(pairs)
-        if self._has_waiting and (self._marking or self.kept.marks or self._has_shared):
+        if self._has_waiting and (self._marking or self.kept.marks or self._has_shared or self._sharing):
             more |= self._read_naming({email for email, _ in pairs if email and not email.startswith(HASHED)})
         if self._has_links and (self._marking or self.kept.marks):
             more |= self._read_merges_naming(pairs)
@@ -74,7 +74,7 @@ class PeopleAdded:
         """
         emails -= self._seen_named
         if not (self._marking or self.kept.marks):
-            emails = {email for email in emails if self.kept.is_shared(email)}
+            emails = {email for email in emails if email in self._sharing or self.kept.is_shared(email)}
         self._seen_named |= emails
         if not emails:
             return set()

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from sync.intake.retry import retry
 from sync.intake.sources import Raw
 from sync.intake.take import take
-from sync.models import QuarantinedMessage, Subscription, Supporter, WaitingEntries
+from sync.models import Consent, QuarantinedMessage, Subscription, Supporter, WaitingEntries
 from sync.proca.encryption import KeyStore
 from sync.store.arrivals import Arrival
 from sync.store.refold import refold
@@ -27,7 +27,7 @@ from sync.terms import Status, Verdict
 from tests.builders import KEYS, encrypted
 from tests.oracle import strategies
 from tests.oracle.difference import difference
-from tests.oracle.given import edit, entry, mark, merge, message
+from tests.oracle.given import edit, entry, mark, merge, message, shared
 from tests.oracle.oracle import state
 from tests.oracle.wire import MAY_1, MAY_2, MAY_3, MAY_4, MAY_5, an_action, an_event
 from tests.rules import close
@@ -135,6 +135,21 @@ def test_a_mark_passes_over_a_merge_that_names_a_pair_which_no_message_gave(stor
 
         assert difference(stored.state(), state(items)) == []
         assert not Supporter.objects.exists()
+
+
+def test_a_stop_that_waits_under_another_key_is_everybodys_once_its_email_is_shared(store_database):
+    store_database.empty()
+    items = [
+        entry("inactive", "ref-ann", email="office@example.org", at=MAY_1),
+        shared("office@example.org", at=MAY_2),
+        message(an_event(emailStatus="blocked", email="office@example.org", contactRef=None, timestamp=MAY_2)),
+    ]
+
+    store(items[:1], 1)
+    store(items[1:], 2)
+
+    assert difference(stored.state(), state(items)) == []
+    assert Consent.objects.filter(kind="inactive").exists()
 
 
 def test_a_remembered_complaint_follows_an_email_that_somebody_has_by_an_edit_alone(store_database):
