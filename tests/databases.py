@@ -250,12 +250,12 @@ def _fresh(template: Database) -> _Fresh:
 
 
 _TABLES = """
-    SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'django_migrations'
+    SELECT tablename FROM pg_tables WHERE schemaname = 'public'
 """
 _LARGE = """
     SELECT relname FROM pg_class
      WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND pg_relation_size(oid) > 262144
-       AND relname <> 'django_migrations' AND relname <> ALL(%s)
+       AND relname <> ALL(%s)
 """
 _END_OTHERS = """
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
