@@ -296,13 +296,13 @@ def _places(places: messages.Places, at: Instant, action_id: int, reader: int | 
 
 def _given(said: dict[str, Any], at: Instant, action_id: int) -> dict[str, Given]:
     """Date the fields of a place. Thousands of messages say the same of one, so it is made comparable once."""
-    text = canonical(said)
-    fields = _said_of_places.get(text)
+    whole = canonical(said)
+    fields = _said_of_places.get(whole)
     if fields is None:
         if len(_said_of_places) >= _MOST_REMEMBERED:
             _said_of_places.clear()
         fields = [(name, *larger_key(value), value) for name, value in said.items() if not is_empty(value)]
-        _said_of_places[text] = fields
+        _said_of_places[whole] = fields
     return {name: (at, action_id, is_other, text, value) for name, is_other, text, value in fields}
 
 
