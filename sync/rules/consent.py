@@ -188,18 +188,19 @@ class _Fold:
 
 
 def subscribed(
-    entries: Iterable[Entry], policy: str, given_email: str | None, complaints: Iterable[Instant]
+    entries: Iterable[Entry], policy: str, given_email: str | None, complaints: Iterable[tuple[int, Instant]]
 ) -> Subscribed:
     """Fold the entries that speak of one supporter and organisation.
 
     `given_email` is the supporter's email where an edit or a delivered action gave it; it is mailed while no entry says
-    otherwise. `complaints` are those that an erasure remembers: they count like entries, and are none.
+    otherwise. `complaints` are those that an erasure remembers, of an organisation or of none (0), and when: they count
+    like entries, and are none.
     """
     ordered: list[tuple[tuple[Instant, int, str, bool], Entry, bool]] = [
         (entry.order, entry, False) for entry in entries
     ]
-    for spam_at in complaints:
-        remembered = Entry(ShownKey(0, _SPAM, spam_at, ""), frozenset())
+    for org, spam_at in complaints:
+        remembered = Entry(ShownKey(org, _SPAM, spam_at, ""), frozenset())
         ordered.append((remembered.order, remembered, True))
     ordered.sort(key=lambda line: (line[0], line[2]))
     fold, outcome = _follow(ordered, policy, None)

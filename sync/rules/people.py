@@ -341,5 +341,5 @@ class People:
         spam = self._kept.marks.spam_of(self._keys_of(person)) if self._kept.marks else ()
         given = person.details.email if person.details.email_was_given else None
         for org in orgs | set(by_org):
-            complaints = [at for one, at in spam if one in (0, org)]
+            complaints = [(one, at) for one, at in spam if one in (0, org)]
             person.subscriptions[org] = subscribed([*by_org[org], *everywhere], self._policy(org), given, complaints)

@@ -152,6 +152,29 @@ def test_a_stop_that_waits_under_another_key_is_everybodys_once_its_email_is_sha
     assert Consent.objects.filter(kind="inactive").exists()
 
 
+def test_a_complaint_and_the_memory_of_one_at_the_same_time_show_who_complained(store_database):
+    store_database.empty()
+    items = [
+        message(
+            an_action(
+                email="bob@example.org",
+                contactRef="ref-b",
+                createdAt=MAY_2,
+                givenAt=MAY_3,
+                withConsent=False,
+                emailStatus="spam",
+                emailStatusChanged=MAY_2,
+            )
+        ),
+        mark("ref-b", at=MAY_2),
+        entry("spam", "bob@example.org", at=MAY_2),
+    ]
+
+    store(items, 3)
+
+    assert difference(stored.state(), state(items)) == []
+
+
 def test_a_remembered_complaint_follows_an_email_that_somebody_has_by_an_edit_alone(store_database):
     items = [
         message(an_action(email="bob@example.org", contactRef="ref-b", createdAt=MAY_1)),
