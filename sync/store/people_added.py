@@ -52,6 +52,7 @@ class PeopleAdded:
         self._erasure_ids: dict[Reach, int] = {}
         self._marked: dict[int, set[str]] = {}
         self._seen_hashes: set[str] = set()
+        self._sought_by_hash: set[str] = set()
         self._seen_named: set[str] = set()
 
     def read(self, pairs: set[Pair]) -> set[Pair]:
@@ -120,23 +121,26 @@ class PeopleAdded:
         return more
 
     def _read_hashed(self, pairs: set[Pair]) -> set[Pair]:
-        hashes = self.hashes.look_up(_clear(pairs)) | {key[1:] for pair in pairs for key in pair if key[:1] == HASHED}
+        in_clear = self.hashes.look_up(_clear(pairs))
+        # Whatever has a key that is known in clear is read by the key itself.
+        self._sought_by_hash |= in_clear
+        hashes = in_clear | _hashes_of(pairs)
         more: set[Pair] = set()
-        while hashes := hashes - self._seen_hashes:
-            self._seen_hashes |= hashes
-            wanted = listed(hashes)
+        while new := hashes - self._seen_hashes:
+            self._seen_hashes |= new
+            wanted = listed(new)
             if self._has_shared:
                 self._read_shared(wanted)
             waiting = self._read_waiting(wanted) if self._has_waiting else set()
             marked = self._read_marks(wanted) if self._has_marks else set()
-            unmarked = {key[1:] for pair in waiting for key in pair if key[:1] == HASHED} - marked
+            hashes = marked | _hashes_of(waiting)
             more |= waiting
-            hashes = marked | unmarked
-            if unread := hashes - self._seen_hashes:
-                more |= self._contacts_known_as(unread)
-                more |= self._links_known_as(unread) if self._has_links else set()
+            if alone := (new | hashes) - self._sought_by_hash:
+                self._sought_by_hash |= alone
+                more |= self._contacts_known_as(alone)
+                more |= self._links_known_as(alone) if self._has_links else set()
                 # What names a marked email is under its hash already.
-                more |= self._entries_known_as(unmarked & unread)
+                more |= self._entries_known_as(alone - marked)
         return more
 
     def _read_shared(self, wanted: object) -> None:
@@ -318,6 +322,11 @@ def _keys(pair: Pair) -> list[tuple[str, str]]:
 
 def _clear(pairs: Iterable[Pair]) -> list[Pair]:
     return [pair for pair in pairs if not (pair[0].startswith(HASHED) or pair[1].startswith(HASHED))]
+
+
+def _hashes_of(pairs: Iterable[Pair]) -> set[str]:
+    """The keys of these pairs that are known as hashes only."""
+    return {key.removeprefix(HASHED) for pair in pairs for key in pair if key.startswith(HASHED)}
 
 
 def _names_another(pair: Pair, heard: Heard) -> bool:

@@ -122,6 +122,27 @@ def test_an_email_is_sealed_where_it_stands_when_a_mark_comes_by_its_hash_alone(
     assert "ann@" not in json.dumps(list(WaitingEntries.objects.values_list("entries", flat=True)))
 
 
+def test_a_contact_whose_hash_an_erased_action_names_is_found_by_the_next_mark(store_database):
+    store_database.empty()
+    of_ann = message(an_action(actionId=1, email="ann@example.org", stage="supporter_confirm", createdAt=MAY_3))
+    of_bob = message(an_action(actionId=1, email=None, contactRef="ref-bob", createdAt=MAY_1))
+    items = [
+        of_ann,
+        message(an_action(actionId=2, email=None, contactRef="ref-bob", createdAt=MAY_3)),
+        merge(("ann@example.org", ""), ("", "ref-bob"), at=MAY_1),
+        mark("ann@example.org", at=MAY_2),
+        of_bob,
+        of_bob,
+        mark("ref-bob", at=MAY_4),
+    ]
+
+    store(items[:-2], 1)
+    store(items[-2:], 2)
+
+    assert difference(stored.state(), state(items)) == []
+    assert not Supporter.objects.exists()
+
+
 def test_a_mark_passes_over_a_merge_that_names_a_pair_which_no_message_gave(store_database):
     items = [
         message(an_action(email="bob@example.org", contactRef="ref-b", createdAt=MAY_2)),
