@@ -6,6 +6,8 @@ from django.urls import include, path
 from sync.api.monitoring import healthz, metrics, readyz
 from sync.api.problems import handlers
 
+admin.autodiscover()
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("api/v1/", include("sync.api.urls")),
