@@ -27,6 +27,7 @@ from typing import Any
 
 import pika
 import structlog
+from msgspec import Struct
 
 from sync.intake import headers
 from sync.intake.connecting import (
@@ -53,8 +54,7 @@ _SECONDS_TO_CLOSE = 2.0
 _SECONDS_BETWEEN_DRAIN_CHECKS = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class _Delivery:
+class _Delivery(Struct, frozen=True):
     raw: Raw
     tag: int
     redelivered: bool

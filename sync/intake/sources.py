@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from sync.terms import Verdict
 
@@ -13,8 +15,7 @@ _CUSTOMER_QUEUE = re.compile(r"cus\.([0-9]{1,18})\..+")
 _SYSTEM_QUEUE = re.compile(r"system\..+")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Raw:
+class Raw(Struct, frozen=True, kw_only=True):
     """One message as it came.
 
     `queue` names the source (a queue, `http`, or `file`); `reader` is the organisation it is read for, null
@@ -25,7 +26,7 @@ class Raw:
     body: bytes
     queue: str
     reader: int | None
-    headers: dict[str, Any] = field(default_factory=dict)
+    headers: dict[str, Any] = {}
     rejected: int = 0
     has_retry: bool = False
     quarantine_id: int | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 from django.db import models
@@ -48,12 +49,13 @@ def _bytes(column: Iterable[bytes | None]) -> Cells:
 
 
 def _moments(column: Iterable[Instant | None]) -> Cells:
-    """Most rows of a batch share their times with others."""
-    known: dict[Instant | None, str] = {None: _NULL}
-    for value in column:
-        if value is not None and value not in known:
-            known[value] = to_datetime(value).isoformat()
-    return [known[value] for value in column]
+    return [_NULL if value is None else _moment(value) for value in column]
+
+
+@lru_cache(maxsize=8_192)
+def _moment(at: Instant) -> str:
+    """Return a time as PostgreSQL reads it. The rows of a message, in all tables, share most of theirs."""
+    return to_datetime(at).isoformat()
 
 
 def _texts(column: Iterable[str | None]) -> Cells:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from sync.rules.contacts import Atom
 from sync.terms import ADDRESS_STOPS, ConsentKind, Instant, Policy, Source, Status
@@ -26,8 +27,7 @@ class ShownKey(NamedTuple):
     email: str
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(Struct):
     """An entry of a supporter's ledger. `foreign`: it names an address that is not the supporter's, and shows none."""
 
     key: ShownKey
@@ -58,8 +58,7 @@ class Entry:
 
 
 #: An action as far as consent looks at it: when it was created, who owns its page, and who read it.
-@dataclass(frozen=True, slots=True)
-class ActionView:
+class ActionView(Struct, frozen=True):
     created_at: Instant
     org: int | None
     readers: frozenset[int]
@@ -92,8 +91,7 @@ def _atom_counts(
     return bool(seen) and all(view.org == key.org for view in seen)
 
 
-@dataclass(slots=True)
-class Subscribed:
+class Subscribed(Struct):
     """The outcome of a fold: the status that holds, since when and by whom, and the one address that may be mailed."""
 
     status: str = Status.NONE
@@ -102,8 +100,7 @@ class Subscribed:
     source: str | None = None
 
 
-@dataclass(slots=True)
-class _Fold:
+class _Fold(Struct):
     """The three things, folded apart, as seen from one address."""
 
     policy: str
@@ -114,7 +111,7 @@ class _Fold:
     stopped: tuple[int, str] | None = None
     stopped_everywhere: tuple[int, str] | None = None
     place: int = 0
-    gave_consent: list[tuple[Instant, str]] = field(default_factory=list)
+    gave_consent: list[tuple[Instant, str]] = []
 
     def take(self, entry: Entry) -> None:
         """Fold one entry; entries come in order."""
@@ -183,8 +180,9 @@ class _Fold:
             return Status.COMPLAINED
         if self.will == Status.UNSUBSCRIBED:
             return Status.UNSUBSCRIBED
-        stops = [stop for stop in (self.stopped, self.stopped_everywhere) if stop]
-        return max(stops)[1] if stops else self.will
+        if self.stopped is None and self.stopped_everywhere is None:
+            return self.will
+        return max(stop for stop in (self.stopped, self.stopped_everywhere) if stop)[1]
 
 
 def subscribed(
@@ -196,26 +194,24 @@ def subscribed(
     otherwise. `complaints` are those that an erasure remembers, of an organisation or of none (0), and when: they count
     like entries, and are none.
     """
-    ordered: list[tuple[tuple[Instant, int, str, bool], Entry, bool]] = [
-        (entry.order, entry, False) for entry in entries
-    ]
+    ordered = [(entry, False) for entry in entries]
     for org, spam_at in complaints:
-        remembered = Entry(ShownKey(org, _SPAM, spam_at, ""), frozenset())
-        ordered.append((remembered.order, remembered, True))
-    ordered.sort(key=lambda line: (line[0], line[2]))
+        ordered.append((Entry(ShownKey(org, _SPAM, spam_at, ""), frozenset()), True))
+    if len(ordered) > 1:
+        ordered.sort(key=lambda line: (line[0].order, line[1]))
     fold, outcome = _follow(ordered, policy, None)
     # Who gave consent, and so which address is mailed, does not depend on an address; a stop can.
     outcome.email = fold.newest_email or given_email
-    if outcome.email is not None and any(entry.key.kind in ADDRESS_STOPS for _, entry, _ in ordered):
+    if outcome.email is not None and any(entry.key.kind in ADDRESS_STOPS for entry, _ in ordered):
         _, outcome = _follow(ordered, policy, outcome.email)
     return outcome
 
 
-def _follow(ordered: Sequence[tuple[object, Entry, bool]], policy: str, email: str | None) -> tuple[_Fold, Subscribed]:
+def _follow(ordered: Sequence[tuple[Entry, bool]], policy: str, email: str | None) -> tuple[_Fold, Subscribed]:
     """Return the fold over entries in order, as seen from an address, and what became of the status on the way."""
     fold = _Fold(policy, email)
     outcome = Subscribed(email=email)
-    for _, entry, remembered in ordered:
+    for entry, remembered in ordered:
         fold.take(entry)
         status = fold.status
         if status != outcome.status:

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct
 
 from sync.rules.contacts import Detail, Said, Slot
 from sync.terms import ADDRESS, DETAILS, Instant
 
-_ORDER: Final[tuple[tuple[int, ...], ...]] = (
-    (Slot.DATED, Slot.EDIT),
-    (Slot.EVENT,),
-    (Slot.UNDATED,),
-    (Slot.NOT_DELIVERED,),
-    (Slot.TESTING, Slot.TESTING_EVENT),
-)
+#: The smaller wins.
+_RANKS: Final[dict[int, int]] = {
+    Slot.DATED: 1,
+    Slot.EDIT: 1,
+    Slot.EVENT: 2,
+    Slot.UNDATED: 3,
+    Slot.NOT_DELIVERED: 4,
+    Slot.TESTING: 5,
+    Slot.TESTING_EVENT: 5,
+}
 #: Slots in which an email was given by an edit or a delivered action that is not testing (rule 4).
 _MAILABLE: Final = (Slot.DATED, Slot.EDIT, Slot.UNDATED)
 _EXTRA: Final = "extra."
 
 
-@dataclass(slots=True)
-class Shown:
+class Shown(Struct):
     """The details shown of a person."""
 
     email: str | None = None
-    fields: dict[str, Any] = field(default_factory=dict)
-    extra: dict[str, Any] = field(default_factory=dict)
+    fields: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
     given_at: Instant | None = None
     #: Whether an edit or a delivered action gave the email shown, so that it may be mailed.
     email_was_given: bool = False
@@ -71,14 +74,9 @@ def _winners(said: list[Said]) -> dict[str, Detail]:
                 if old is None or detail > old:
                     best[place] = detail
     winners: dict[str, Detail] = {}
-    for slots in _ORDER:
-        of_rank: dict[str, Detail] = {}
-        for (slot, name), detail in best.items():
-            if slot in slots and name not in winners:
-                old = of_rank.get(name)
-                if old is None or detail > old:
-                    of_rank[name] = detail
-        winners.update(of_rank)
-        if len(best) == len(winners):
-            break
+    ranks: dict[str, int] = {}
+    for (slot, name), detail in best.items():
+        rank, held = _RANKS[slot], ranks.get(name)
+        if held is None or rank < held or (rank == held and detail > winners[name]):
+            winners[name], ranks[name] = detail, rank
     return winners

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from sync.rules.actions import Told, larger_pair
 from sync.rules.consent import ActionView, Entry, ShownKey, Subscribed, counts, subscribed
@@ -21,24 +22,23 @@ Node = tuple[str, str]
 _EMAIL_KINDS = frozenset({ConsentKind.DOUBLE_OPT_IN, *STOPS})
 
 
-@dataclass(slots=True, eq=False)
-class Person:
+class Person(Struct, eq=False):
     """A supporter as it follows from what is kept.
 
     `pairs` are contacts that messages gave, `attached` those that only edits speak of; `edited` is what an edit says
     that was given by a shared email which somebody else has alone.
     """
 
-    pairs: list[Pair] = field(default_factory=list)
-    attached: list[Pair] = field(default_factory=list)
-    edited: list[Said] = field(default_factory=list)
-    emails: set[str] = field(default_factory=set)
-    refs: set[str] = field(default_factory=set)
-    entries: dict[ShownKey, Entry] = field(default_factory=dict)
-    actions: list[int] = field(default_factory=list)
+    pairs: list[Pair] = []
+    attached: list[Pair] = []
+    edited: list[Said] = []
+    emails: set[str] = set()
+    refs: set[str] = set()
+    entries: dict[ShownKey, Entry] = {}
+    actions: list[int] = []
     details: Shown = field(default_factory=Shown)
     email_status: tuple[str, Instant] | None = None
-    subscriptions: dict[int, Subscribed] = field(default_factory=dict)
+    subscriptions: dict[int, Subscribed] = {}
     language: str | None = None
     first_action_at: Instant | None = None
     last_action_at: Instant | None = None
@@ -333,13 +333,12 @@ class People:
         return [*person.pairs, *person.attached, *single]
 
     def _subscribe(self, person: Person) -> None:
-        orgs = {org for pair in person.pairs for org in self._kept.contacts[pair].orgs}
-        by_org: dict[int, list[Entry]] = defaultdict(list)
+        by_org: dict[int, list[Entry]] = {org: [] for pair in person.pairs for org in self._kept.contacts[pair].orgs}
         for entry in person.entries.values():
-            by_org[entry.key.org].append(entry)
+            by_org.setdefault(entry.key.org, []).append(entry)
         everywhere = by_org.pop(0, [])
         spam = self._kept.marks.spam_of(self._keys_of(person)) if self._kept.marks else ()
         given = person.details.email if person.details.email_was_given else None
-        for org in orgs | set(by_org):
+        for org, entries in by_org.items():
             complaints = [(one, at) for one, at in spam if one in (0, org)]
-            person.subscriptions[org] = subscribed([*by_org[org], *everywhere], self._policy(org), given, complaints)
+            person.subscriptions[org] = subscribed([*entries, *everywhere], self._policy(org), given, complaints)

@@ -105,8 +105,9 @@ def the_largest_action_id_is_shown(patch):
 
 
 def events_rank_after_undated_details(patch):
-    dated, event, undated, *others = details._ORDER
-    patch.setattr(details, "_ORDER", (dated, undated, event, *others))
+    ranks = details._RANKS
+    swapped = {Slot.EVENT: ranks[Slot.UNDATED], Slot.UNDATED: ranks[Slot.EVENT]}
+    patch.setattr(details, "_RANKS", ranks | swapped)
 
 
 def an_event_is_as_good_as_an_action(patch):
