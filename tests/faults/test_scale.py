@@ -1,5 +1,7 @@
-"""More than one of everything: consumers on several vhosts; a pooler that hands out sessions by the transaction."""
+"""More than one of everything: consumers on several vhosts; a pooler that hands out sessions by the transaction; tables
+in parts."""
 
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -8,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.broker import Broker, vhost_of_its_own
-from tests.databases import Database
+from tests.databases import ROOT, Database
 from tests.environment import environment_for_tests
 from tests.faults.messages import all_sorts
 from tests.faults.pooler import SESSIONS, pooled
@@ -109,6 +111,32 @@ def test_what_only_reads_works_where_nothing_can_be_written(broker, database, tm
     assert _export(replica) == _export(database.url)
     assert run_manage("refold", "--check", env={"DATABASE_URL": replica}).returncode == 0
     assert run_manage("check_proca", env={"DATABASE_URL": replica}).returncode == 0
+
+
+def test_tables_can_be_cut_into_parts_in_the_middle_of_a_queue(broker, database, tmp_path):
+    messages = all_sorts(2_000, SEED)
+    broker.declare()
+    broker.publish(*messages[:1_000])
+    drained(database, broker, tmp_path / "log", "--batch-size", "50")
+    [described] = re.findall(
+        r"^```sql\n(.*?)^```$", (ROOT / "docs" / "scaling.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    before = _export(database.url)
+
+    with database.connect() as connection:
+        connection.execute(described)
+
+    assert _export(database.url) == before
+    broker.publish(*messages[1_000:])
+    drained(database, broker, tmp_path / "log", "--workers", "2", "--batch-size", "50")
+    assert_nothing_lost_nothing_twice(database, messages)
+    assert run_manage("refold", "--check", env={"DATABASE_URL": database.url}).returncode == 0
+    cut = database.query("SELECT relname FROM pg_class WHERE relkind = 'p' ORDER BY relname")
+    assert [name for (name,) in cut] == ["sync_action", "sync_change", "sync_consent", "sync_subscription"]
+    ids = [one for (one,) in database.query("SELECT id FROM sync_change ORDER BY id")]
+    assert len(ids) == len(set(ids))
+    assert database.value("SELECT count(*) FROM sync_change_first") < len(ids)
+    assert database.value("SELECT count(*) FROM sync_change_rest") == 0
 
 
 @contextmanager
