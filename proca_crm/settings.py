@@ -64,7 +64,7 @@ INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
-    # The desk is found where it is served (urls): half of what a command takes to start would go into it.
+    # The desk is found where it is served (urls): two fifths of what a command takes to start would go into it.
     "django.contrib.admin.apps.SimpleAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",

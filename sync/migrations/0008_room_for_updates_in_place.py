@@ -1,7 +1,7 @@
 from django.db import migrations
 
-#: Of each page a part stays free, in percent of it filled: a row that changes, as the people of a second action do,
-#: then stays on its page, and its indexes need not be touched where no indexed column changes.
+#: How much of a page new rows fill, in percent. A row that changes, as at a second action of somebody, then stays on its
+#: page, and its indexes need not be touched where no indexed column changes.
 _FILLED = 85
 _TABLES = ("sync_contact", "sync_supporter")
 
