@@ -72,13 +72,14 @@ class _Between:
         if self.answers:
             # The last one goes on for ever.
             return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        if self.shadow is not None and not request.read_only and request.method not in ("GET", "HEAD"):
+        writes = not request.read_only and request.method not in ("GET", "HEAD")
+        if self.shadow is not None and writes:
             said = self.shadow.send(request)
             if (cut := _without_last(said.json())) is not None:
                 self.shadow = None
                 return replace(said, content=json.dumps(cut).encode())
         response = self._fake.send(request)
-        if self.loses_answers and not request.read_only and request.method not in ("GET", "HEAD"):
+        if self.loses_answers and writes:
             raise NoAnswer("timeout")
         return response
 

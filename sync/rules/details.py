@@ -64,19 +64,11 @@ def shown(said: Iterable[Said]) -> Shown:
 
 
 def _winners(said: list[Said]) -> dict[str, Detail]:
-    best: dict[tuple[int, str], Detail] = {}
-    if len(said) == 1:
-        best = said[0].slots
-    else:
-        for one in said:
-            for place, detail in one.slots.items():
-                old = best.get(place)
-                if old is None or detail > old:
-                    best[place] = detail
     winners: dict[str, Detail] = {}
     ranks: dict[str, int] = {}
-    for (slot, name), detail in best.items():
-        rank, held = _RANKS[slot], ranks.get(name)
-        if held is None or rank < held or (rank == held and detail > winners[name]):
-            winners[name], ranks[name] = detail, rank
+    for one in said:
+        for (slot, name), detail in one.slots.items():
+            rank, held = _RANKS[slot], ranks.get(name)
+            if held is None or rank < held or (rank == held and detail > winners[name]):
+                winners[name], ranks[name] = detail, rank
     return winners

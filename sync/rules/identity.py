@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from functools import lru_cache
 from typing import Generic, TypeVar
 
@@ -39,6 +39,15 @@ def ref_key(ref: str | None) -> str:
     text = ref if ref.isascii() else _without_format_characters(ref)
     text = text.strip()
     return "" if text.lower() in _PLACEHOLDERS or _has_blank(text) else text
+
+
+def keys_in(pairs: Iterable[Pair]) -> Iterator[tuple[str, str]]:
+    """Return the keys of these pairs, each as its kind (`e` for an email, `r` for a contactRef) and its text."""
+    for email, ref in pairs:
+        if email:
+            yield "e", email
+        if ref:
+            yield "r", ref
 
 
 def pair_text(pair: Pair) -> str:

@@ -329,8 +329,7 @@ class People:
 
     def _keys_of(self, person: Person) -> list[Pair]:
         """Every key of a person: also those that only an edit gave, and of which nothing else may be left."""
-        single = [*((email, "") for email in person.emails), *(("", ref) for ref in person.refs)]
-        return [*person.pairs, *person.attached, *single]
+        return [*person.attached, *((email, "") for email in person.emails), *(("", ref) for ref in person.refs)]
 
     def _subscribe(self, person: Person) -> None:
         by_org: dict[int, list[Entry]] = {org: [] for pair in person.pairs for org in self._kept.contacts[pair].orgs}

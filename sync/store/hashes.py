@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from django.conf import settings
 
 from sync.models.bulk import among, listed, select
-from sync.rules.identity import Pair
+from sync.rules.identity import Pair, keys_in
 from sync.sealing import KeyedHash
 from sync.store.installation import remember_hash_key
 from sync.terms import Instant
@@ -40,7 +40,7 @@ class Hashes:
 
     def look_up(self, pairs: Iterable[Pair]) -> set[str]:
         """Return the hashes of all keys of these pairs, after finding out under which secret each is stored."""
-        keys = set(_keys(pairs))
+        keys = set(keys_in(pairs))
         if len(settings.HASH_KEYS) > 1:
             self._find_older({key for key in keys if key not in self._memo})
         return {self.of(kind, key) for kind, key in keys}
@@ -51,11 +51,3 @@ class Hashes:
         wanted = listed(variants)
         for (stored,) in select(_STORED.format(**conditions), [wanted] * 4):
             self._memo[variants[stored]] = stored
-
-
-def _keys(pairs: Iterable[Pair]) -> Iterator[tuple[str, str]]:
-    for email, ref in pairs:
-        if email:
-            yield "e", email
-        if ref:
-            yield "r", ref

@@ -17,7 +17,7 @@ from sync.rules.consent import ShownKey
 from sync.rules.contacts import load_said
 from sync.rules.erasure import HASHED
 from sync.rules.facts import Facts
-from sync.rules.identity import Pair, pair_text, text_pair
+from sync.rules.identity import Pair, keys_in, pair_text, text_pair
 from sync.rules.kept import Kept
 from sync.rules.plan import SUPPORTER_COLUMNS, ActionRow, ConsentRow, ContactRow, Known
 from sync.store.hashes import Hashes
@@ -95,10 +95,7 @@ class Reader:
 
     def _is_new(self, pair: Pair) -> bool:
         """Whether nobody was looked up by a key of this pair, nor read with everything that has it."""
-        return any(
-            key and not key.startswith(HASHED) and (kind, key) not in self._seen_keys
-            for kind, key in zip("er", pair, strict=True)
-        )
+        return any(not key[1].startswith(HASHED) and key not in self._seen_keys for key in keys_in([pair]))
 
     def _shared(self, pairs: set[Pair]) -> set[Pair]:
         """Shared emails link nobody, so who else has one is not read with the supporter."""
@@ -109,8 +106,7 @@ class Reader:
     # Contacts.
 
     def _contacts(self, pairs: Iterable[Pair]) -> dict[Pair, ContactRow]:
-        keys = {("e", pair[0]) for pair in pairs} | {("r", pair[1]) for pair in pairs}
-        keys = {key for key in keys if key[1] and not key[1].startswith(HASHED)} - self._seen_keys
+        keys = {key for key in keys_in(pairs) if not key[1].startswith(HASHED)} - self._seen_keys
         self._seen_keys |= keys
         emails, refs = ([key for kind, key in keys if kind == sort] for sort in "er")
         self._searched_emails.update(emails)

@@ -13,7 +13,7 @@ from sync.models import Erasure, Link, Mark, SharedEmail, WaitingEntries, bulk
 from sync.models.bulk import among, listed, naming, select
 from sync.rules.contacts import dump_entries, load_entries
 from sync.rules.erasure import CLEAR, HASHED, HandLink, Heard, Reach
-from sync.rules.identity import Pair, pair_text, text_pair
+from sync.rules.identity import Pair, keys_in, pair_text, text_pair
 from sync.rules.kept import Kept, LinkKey, Shared
 from sync.rules.newest import canonical
 from sync.store.hashes import Hashes
@@ -105,8 +105,8 @@ class PeopleAdded:
         """
         if self._merges is None:
             rows = select(_LINK + "kind = 'hand'")
-            self._merges = [(row, {key for text in row[2:4] for key in _keys(text_pair(text))}) for row in rows]
-        keys = {key for pair in pairs for key in _keys(pair)}
+            self._merges = [(row, set(keys_in(map(text_pair, row[2:4])))) for row in rows]
+        keys = set(keys_in(pairs))
         return self._keep_links([row for row, its_keys in self._merges if its_keys & keys])
 
     def _keep_links(self, rows: list[bulk.Row]) -> set[Pair]:
@@ -314,10 +314,6 @@ class PeopleAdded:
 def _single(pairs: Iterable[Pair]) -> set[Pair]:
     """The pairs with one key each that an edit or a report stands under."""
     return {(email, "") for email, _ in pairs if email} | {("", ref) for _, ref in pairs if ref}
-
-
-def _keys(pair: Pair) -> list[tuple[str, str]]:
-    return [key for key in zip("er", pair, strict=True) if key[1]]
 
 
 def _clear(pairs: Iterable[Pair]) -> list[Pair]:
